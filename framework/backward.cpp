@@ -1,0 +1,220 @@
+// The walk back over the tape.
+#include <algorithm>
+
+#include "framework/recording.h"
+#include "framework/tape.h"
+
+namespace reel {
+namespace detail {
+
+void BackwardRun::add(int32_t slot, Tensor gradient) {
+  Tensor& sum = gradients[static_cast<size_t>(slot)];
+  if (!sum.defined()) sum = std::move(gradient);
+  else if (!recorded && owns_memory_alone(sum)) accumulate_in_place(sum, gradient);
+  else sum = accumulate(sum, gradient);
+}
+
+namespace {
+
+/// Recording is off in its scope, unless the pass is to be recorded.
+class RecordedScope {
+ public:
+  explicit RecordedScope(bool recorded) : before_(recording_paused()) { pause_recording(!recorded); }
+  ~RecordedScope() { pause_recording(before_); }
+  RecordedScope(const RecordedScope&) = delete;
+  RecordedScope& operator=(const RecordedScope&) = delete;
+
+ private:
+  bool before_;
+};
+
+int32_t recorded_slot(const Recording& list, const Tensor& tensor, const char* caller) {
+  const TapeMark mark = tensor.impl()->mark.load(std::memory_order_relaxed);
+  if (mark.tape == list.uid) return mark.slot < 0 ? ~mark.slot : mark.slot;
+  const auto leaf = list.leaf_slots.find(tensor.impl());
+  if (leaf != list.leaf_slots.end()) return leaf->second;
+  check(mark.tape == 0 || mark.slot < 0,
+        "[{}] the tensor {} was recorded on another tape, which has ended or is another thread's", caller, tensor);
+  fail("[{}] the tensor {} was not recorded on this tape: it depends on nothing with requires_grad, and on nothing "
+       "watched", {caller, text(tensor)});
+}
+
+Tensor seed(const Tensor& y, const Tensor& given, const char* caller) {
+  if (given.defined()) {
+    check(given.shape() == y.shape() && given.dtype() == y.dtype(), "[{}] expected a gradient like y, {}, got {}", caller,
+          y, given);
+    return given;
+  }
+  check(y.numel() == 1, "[{}] y has shape {}: a gradient of that shape must be given, as only one-element results have "
+        "one by themselves", caller, y.shape());
+  return ones_like(y);
+}
+
+/// Marks the slots that lie between `wanted` and y. Nodes before `start` belong to an outer tape: constants here.
+void mark_needed(BackwardRun& run, const std::vector<int32_t>& wanted, size_t start, size_t end) {
+  for (int32_t slot : wanted) run.needed[static_cast<size_t>(slot)] = 1;
+  for (size_t i = start; i < end; ++i) {
+    const Node& node = *run.recording.nodes[i];
+    const bool needed = std::any_of(node.inputs, node.inputs + node.input_count, [&](const NodeInput& input) {
+      return input.slot >= 0 && run.needed[static_cast<size_t>(input.slot)];
+    });
+    if (!needed) continue;
+    for (uint32_t k = 0; k < node.output_count; ++k) run.needed[static_cast<size_t>(node.first_output) + k] = 1;
+  }
+}
+
+void check_saved(const Node& node, const char* caller) {
+  check(!node.released, "[{}] what [{}] saved was freed by an earlier backward; pass retain_graph to that one to go "
+        "back twice", caller, node.rules->name);
+  for (uint32_t i = 0; i < node.saved_count; ++i) {
+    const SavedValue& saved = node.saved[i];
+    check(saved.version == saved.tensor.version(),
+          "[{}] {} of [{}], {}, was saved at version {} and has been changed in place since, last by [{}] (version {})",
+          caller, (saved.which & SavedValue::output_bit) ? "the result" : "an input", node.rules->name, saved.tensor,
+          saved.version, saved.tensor.impl()->storage->last_change, saved.tensor.version());
+  }
+}
+
+/// Nodes with a path from y, by an own walk over flags, so that an error comes before anything is changed.
+std::vector<size_t> nodes_to_walk(const BackwardRun& run, int32_t y, size_t start, size_t end, const char* caller) {
+  std::vector<uint8_t> reached(run.needed.size(), 0);
+  reached[static_cast<size_t>(y)] = 1;
+  std::vector<size_t> order;
+  for (size_t i = end; i-- > start;) {
+    const Node& node = *run.recording.nodes[i];
+    const auto first = static_cast<size_t>(node.first_output);
+    bool walk = false;
+    for (size_t k = first; k < first + node.output_count; ++k) walk |= reached[k] && run.needed[k];
+    if (!walk) continue;
+    check_saved(node, caller);
+    order.push_back(i);
+    for (uint32_t k = 0; k < node.input_count; ++k)
+      if (node.inputs[k].slot >= 0) reached[static_cast<size_t>(node.inputs[k].slot)] = 1;
+  }
+  return order;
+}
+
+struct Pass {
+  Recording& recording;
+  size_t start;
+  const char* caller;
+
+  /// Gradients by slot, for the `wanted` slots at least.
+  std::vector<Tensor> run(const Tensor& y, const std::vector<int32_t>& wanted, const BackwardOptions& options) {
+    const int32_t y_slot = recorded_slot(recording, y, caller);
+    Tensor first = seed(y, options.gradient, caller);
+    const size_t slots = recording.producer.size();
+    BackwardRun state{recording, std::vector<Tensor>(slots), std::vector<uint8_t>(slots, 0), options.create_graph};
+    const size_t end = static_cast<size_t>(recording.producer[static_cast<size_t>(y_slot)] + 1);
+    mark_needed(state, wanted, start, end);
+    const std::vector<size_t> order = nodes_to_walk(state, y_slot, start, end, caller);
+    std::vector<uint8_t> keep(slots, 0);
+    for (int32_t slot : wanted) keep[static_cast<size_t>(slot)] = 1;
+
+    const RecordedScope scope(options.create_graph);
+    state.gradients[static_cast<size_t>(y_slot)] = std::move(first);
+    for (size_t i : order) {
+      Node& node = *recording.nodes[i];
+      const auto outputs = std::span(state.gradients).subspan(static_cast<size_t>(node.first_output), node.output_count);
+      if (std::any_of(outputs.begin(), outputs.end(), [](const Tensor& g) { return g.defined(); })) {
+        Backward backward(node, state);
+        node.rules->vjp(node.op, backward);
+      }
+      if (!options.retain_graph && !options.create_graph) node.release();
+      for (size_t k = 0; k < outputs.size(); ++k)
+        if (!keep[static_cast<size_t>(node.first_output) + k]) outputs[k] = Tensor();
+    }
+    return std::move(state.gradients);
+  }
+};
+
+}  // namespace
+}  // namespace detail
+
+size_t Backward::input_count() const { return node_.input_count; }
+size_t Backward::output_count() const { return node_.output_count; }
+const Shape& Backward::input_shape(size_t i) const { return node_.inputs[i].shape; }
+DType Backward::input_dtype(size_t i) const { return node_.inputs[i].dtype; }
+bool Backward::recorded() const { return run_.recorded; }
+
+const Tensor& Backward::saved(uint8_t which) const {
+  for (uint32_t i = 0; i < node_.saved_count; ++i)
+    if (node_.saved[i].which == which) return node_.saved[i].tensor;
+  detail::fail("[{}] vjp reads a value that its saves() does not name", {detail::text(node_.rules->name)});
+}
+
+const Tensor& Backward::input(size_t i) const { return saved(static_cast<uint8_t>(i)); }
+const Tensor& Backward::output(size_t i) const { return saved(static_cast<uint8_t>(i | detail::SavedValue::output_bit)); }
+
+bool Backward::has_grad(size_t i) const {
+  return run_.gradients[static_cast<size_t>(node_.first_output) + i].defined();
+}
+
+Tensor Backward::grad(size_t i) const {
+  const Tensor& gradient = run_.gradients[static_cast<size_t>(node_.first_output) + i];
+  return gradient.defined() ? gradient : zeros(node_.outputs[i].shape, {.dtype = node_.outputs[i].dtype});
+}
+
+bool Backward::needs(size_t i) const {
+  const int32_t slot = node_.inputs[i].slot;
+  return slot >= 0 && run_.needed[static_cast<size_t>(slot)];
+}
+
+void Backward::set(size_t i, Tensor gradient) {
+  if (!needs(i)) return;
+  check(gradient.shape() == input_shape(i) && gradient.dtype() == input_dtype(i),
+        "[{}] vjp gave {} as the gradient of input {}, which is {} {}", node_.rules->name, gradient, i, input_dtype(i),
+        input_shape(i));
+  run_.add(node_.inputs[i].slot, std::move(gradient));
+}
+
+Tensor* Backward::accumulator(size_t i) {
+  if (run_.recorded || !needs(i)) return nullptr;
+  Tensor& sum = run_.gradients[static_cast<size_t>(node_.inputs[i].slot)];
+  return sum.defined() && detail::owns_memory_alone(sum) ? &sum : nullptr;
+}
+
+Tensor& Backward::zeroed_accumulator(size_t i) {
+  if (Tensor* sum = accumulator(i)) return *sum;
+  run_.add(node_.inputs[i].slot, zeros(input_shape(i), {.dtype = input_dtype(i)}));
+  return run_.gradients[static_cast<size_t>(node_.inputs[i].slot)];
+}
+
+void Tape::backward(const Tensor& y, const BackwardOptions& options) {
+  detail::Recording& list = open("backward");
+  std::vector<int32_t> wanted;
+  std::vector<Tensor> leaves;
+  for (const auto& leaf : list.leaves) {
+    if (!leaf.tensor.requires_grad()) continue;
+    wanted.push_back(leaf.slot);
+    leaves.push_back(leaf.tensor);
+  }
+  std::vector<Tensor> gradients = detail::Pass{list, start_, "backward"}.run(y, wanted, options);
+  const detail::RecordedScope scope(options.create_graph);
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    Tensor& gradient = gradients[static_cast<size_t>(wanted[i])];
+    if (!gradient.defined()) continue;
+    Tensor& sum = leaves[i].impl()->grad;
+    if (sum.defined()) sum = detail::accumulate(sum, gradient);
+    else if (options.create_graph || detail::owns_memory_alone(gradient)) sum = gradient;
+    else detail::copy_values(gradient, sum = empty_like(gradient));  // two leaves never share a gradient's memory
+    gradient = Tensor();
+  }
+}
+
+std::vector<Tensor> Tape::gradient(const Tensor& y, const std::vector<Tensor>& xs, const BackwardOptions& options) {
+  detail::Recording& list = open("gradient");
+  std::vector<int32_t> wanted;
+  for (const Tensor& x : xs) {
+    wanted.push_back(x.requires_grad() ? list.leaf_slot(x) : detail::recorded_slot(list, x, "gradient"));
+  }
+  std::vector<Tensor> gradients = detail::Pass{list, start_, "gradient"}.run(y, wanted, options);
+  std::vector<Tensor> result;
+  for (size_t i = 0; i < xs.size(); ++i) {
+    const Tensor& gradient = gradients[static_cast<size_t>(wanted[i])];
+    result.push_back(gradient.defined() ? gradient : zeros_like(xs[i]));
+  }
+  return result;
+}
+
+}  // namespace reel

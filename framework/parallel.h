@@ -1,0 +1,28 @@
+// Sharing work between cores. The library's loops and oneDNN's share one pool of threads (OpenMP's).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace reel {
+
+/// Threads that ops may use from now on, oneDNN's included; throws unless `count` is at least 1.
+void set_num_threads(int count);
+int num_threads();
+
+namespace detail {
+
+/// Calls f(begin, end) on parts that cover [0, n). A part is a multiple of `grain` long (but the last), and where it
+/// begins does not depend on the number of threads as long as f treats each multiple of `grain` alike. Runs in place
+/// where n is not above `grain`. An exception from f reaches the caller.
+void parallel_ranges(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f);
+
+template <class F>
+void parallel_for(int64_t n, int64_t grain, F&& f) {
+  if (n <= 0) return;
+  if (n <= grain) f(int64_t{0}, n);
+  else parallel_ranges(n, grain, f);
+}
+
+}  // namespace detail
+}  // namespace reel

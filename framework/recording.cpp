@@ -1,0 +1,183 @@
+#include "framework/recording.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "framework/memory.h"
+#include "framework/tape.h"
+
+namespace reel {
+namespace detail {
+namespace {
+
+constexpr size_t arena_block_bytes = 1 << 16;
+
+std::atomic<uint32_t> last_uid{0};
+thread_local Recording* current = nullptr;
+thread_local bool paused = false;
+
+// Kept between tapes, so that a steady training step allocates nothing for its list.
+Recording& thread_recording() {
+  static thread_local Recording recording;
+  return recording;
+}
+
+}  // namespace
+
+Arena::~Arena() {
+  for (const Block& block : blocks_) deallocate(block.data, block.bytes);
+}
+
+void* Arena::take(size_t bytes, size_t alignment) {
+  for (;; ++block_, used_ = 0) {
+    if (block_ == blocks_.size()) {
+      const size_t size = std::max(arena_block_bytes, bytes);
+      blocks_.push_back({static_cast<std::byte*>(allocate(size)), size});
+    }
+    const size_t begin = (used_ + alignment - 1) / alignment * alignment;
+    if (begin + bytes <= blocks_[block_].bytes) {
+      used_ = begin + bytes;
+      return blocks_[block_].data + begin;
+    }
+  }
+}
+
+void Node::release() {
+  for (uint32_t i = 0; i < saved_count; ++i) saved[i].tensor = Tensor();
+  released = true;
+}
+
+Recording* current_recording() { return current; }
+bool recording_paused() { return paused; }
+void pause_recording(bool value) { paused = value; }
+bool recording() { return current != nullptr && !paused; }
+
+void Recording::begin() { uid = last_uid.fetch_add(1, std::memory_order_relaxed) + 1; }
+
+void Recording::clear() {
+  for (size_t i = nodes.size(); i-- > 0;) {
+    Node& node = *nodes[i];
+    for (uint32_t k = 0; k < node.saved_count; ++k) node.saved[k].~SavedValue();
+    if (node.rules->destroy) node.rules->destroy(node.op);
+  }
+  nodes.clear();
+  producer.clear();
+  leaves.clear();
+  leaf_slots.clear();
+  arena.reset();
+  uid = 0;
+}
+
+// A leaf's mark holds ~slot (negative), a result's holds the slot.
+int32_t Recording::leaf_slot(const Tensor& tensor) {
+  const auto [entry, is_new] = leaf_slots.try_emplace(tensor.impl(), static_cast<int32_t>(producer.size()));
+  if (is_new) {
+    producer.push_back(-1);
+    leaves.push_back({entry->second, tensor});
+  }
+  tensor.impl()->mark.store({uid, ~entry->second}, std::memory_order_relaxed);
+  return entry->second;
+}
+
+int32_t Recording::slot_of(const Tensor& tensor, std::string_view op, size_t index) {
+  const TensorImpl& impl = *tensor.impl();
+  const TapeMark mark = impl.mark.load(std::memory_order_relaxed);
+  if (mark.tape == uid) return mark.slot < 0 ? ~mark.slot : mark.slot;
+  if (impl.requires_grad) return leaf_slot(tensor);
+  if (mark.tape == 0) return -1;
+  if (mark.slot < 0) {  // a leaf that somebody watched elsewhere; here too?
+    const auto found = leaf_slots.find(&impl);
+    return found == leaf_slots.end() ? -1 : found->second;
+  }
+  fail("[{}] input {}, {}, was recorded on another tape, which has ended or is another thread's: its gradient would "
+       "be lost; detach() it to use its value", {text(op), text(index), text(tensor)});
+}
+
+void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> outputs) {
+  Recording& list = *current;
+  uint32_t tracked = 0;
+  NodeInput* node_inputs = list.arena.take_array<NodeInput>(inputs.size());
+  bool any = false;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& input = inputs[i];
+    const int32_t slot = list.slot_of(input, rules.name, i);
+    new (&node_inputs[i]) NodeInput{slot, input.dtype(), input.shape()};
+    if (slot < 0) continue;
+    any = true;
+    if (i < 32) tracked |= 1U << i;
+  }
+  if (!any) return;
+
+  auto* node = new (list.arena.take(sizeof(Node), alignof(Node))) Node;
+  node->rules = &rules;
+  node->op = list.arena.take(rules.size, rules.alignment);
+  node->inputs = node_inputs;
+  node->input_count = static_cast<uint32_t>(inputs.size());
+  node->output_count = static_cast<uint32_t>(outputs.size());
+  node->first_output = static_cast<int32_t>(list.producer.size());
+  node->released = false;
+  node->outputs = list.arena.take_array<NodeOutput>(outputs.size());
+  node->saved_count = 0;
+
+  const Saves saves = rules.saves(op, tracked);
+  if (saves.any()) {
+    node->saved = list.arena.take_array<SavedValue>(inputs.size() + outputs.size());
+    const auto save = [&](const Tensor& tensor, size_t which) {
+      new (&node->saved[node->saved_count++]) SavedValue{tensor, tensor.version(), static_cast<uint8_t>(which)};
+    };
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (saves.has_input(i)) save(inputs[i], i);
+    for (size_t i = 0; i < outputs.size(); ++i)
+      if (saves.has_output(i)) save(outputs[i], i | SavedValue::output_bit);
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    new (&node->outputs[i]) NodeOutput{outputs[i].dtype(), outputs[i].shape()};
+    outputs[i].impl()->mark.store({list.uid, static_cast<int32_t>(list.producer.size())}, std::memory_order_relaxed);
+    list.producer.push_back(static_cast<int32_t>(list.nodes.size()));
+  }
+  rules.move(node->op, op);
+  list.nodes.push_back(node);
+}
+
+bool is_recorded_result(const Tensor& tensor) {
+  const TapeMark mark = tensor.impl()->mark.load(std::memory_order_relaxed);
+  return current && mark.tape == current->uid && mark.slot >= 0;
+}
+
+}  // namespace detail
+
+Tape::Tape() {
+  if (!detail::current) {
+    detail::current = &detail::thread_recording();
+    detail::current->begin();
+  }
+  recording_ = detail::current;
+  start_ = recording_->nodes.size();
+  depth_ = recording_->depth++;
+}
+
+Tape::~Tape() {
+  if (--recording_->depth == 0) {
+    recording_->clear();
+    if (detail::current == recording_) detail::current = nullptr;
+  }
+}
+
+detail::Recording& Tape::open(const char* caller) const {
+  check(detail::current == recording_, "[{}] the tape belongs to another thread", caller);
+  return *recording_;
+}
+
+size_t Tape::size() const { return recording_->nodes.size() - start_; }
+
+void Tape::watch(const Tensor& x) {
+  check(is_floating(x.dtype()), "[watch] only floating dtypes have gradients; the tensor is {}", x);
+  detail::Recording& list = open("watch");
+  if (detail::is_recorded_result(x)) return;
+  list.leaf_slot(x);
+}
+
+NoTape::NoTape() : before_(detail::recording_paused()) { detail::pause_recording(true); }
+NoTape::~NoTape() { detail::pause_recording(before_); }
+
+}  // namespace reel

@@ -1,0 +1,121 @@
+// What a tape writes: nodes in one flat list, kept in an arena. Internal.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "framework/op.h"
+#include "framework/tensor.h"
+
+namespace reel::detail {
+
+/// Bump allocation; everything goes at once, and the blocks are used again.
+class Arena {
+ public:
+  Arena() = default;
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena();
+  void* take(size_t bytes, size_t alignment);
+  template <class T>
+  T* take_array(size_t count) {
+    return static_cast<T*>(take(count * sizeof(T), alignof(T)));
+  }
+  void reset() { block_ = used_ = 0; }
+
+ private:
+  struct Block {
+    std::byte* data;
+    size_t bytes;
+  };
+  std::vector<Block> blocks_;
+  size_t block_ = 0;
+  size_t used_ = 0;
+};
+
+struct NodeInput {
+  int32_t slot;  // -1: not tracked
+  DType dtype;
+  Shape shape;
+};
+
+struct NodeOutput {
+  DType dtype;
+  Shape shape;
+};
+
+struct SavedValue {
+  static constexpr uint8_t output_bit = 0x80;
+  Tensor tensor;
+  uint32_t version;
+  uint8_t which;  // index of the input, or of the output with output_bit
+};
+
+/// One op that ran.
+struct Node {
+  const OpRules* rules;
+  void* op;
+  NodeInput* inputs;
+  NodeOutput* outputs;
+  SavedValue* saved;
+  uint32_t input_count;
+  uint32_t output_count;
+  uint32_t saved_count;
+  int32_t first_output;  // slots of the outputs are consecutive
+  bool released;         // backward has freed what was saved
+
+  void release();
+};
+
+/// The list of one thread's outermost tape.
+struct Recording {
+  uint32_t uid = 0;   // unique among all recordings of the process
+  size_t depth = 0;   // open tapes
+  Arena arena;
+  std::vector<Node*> nodes;
+  std::vector<int32_t> producer;  // by slot: index of the node, -1 for a leaf
+  struct Leaf {
+    int32_t slot;
+    Tensor tensor;
+  };
+  std::vector<Leaf> leaves;
+  std::unordered_map<const TensorImpl*, int32_t> leaf_slots;
+
+  Recording() = default;
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+  ~Recording() { clear(); }
+
+  void begin();
+  void clear();  // iteratively, latest first
+  /// Slot of a tensor: -1 if it is neither on this list nor wants a gradient. Throws, naming `op`, on one that another
+  /// tape recorded.
+  int32_t slot_of(const Tensor& tensor, std::string_view op, size_t index);
+  int32_t leaf_slot(const Tensor& tensor);
+};
+
+/// This thread's list while a tape is open, else null.
+Recording* current_recording();
+/// True in the scope of NoTape, and in a backward pass that is not recorded.
+bool recording_paused();
+void pause_recording(bool paused);
+
+/// The state of one backward pass.
+struct BackwardRun {
+  Recording& recording;
+  std::vector<Tensor> gradients;  // by slot
+  std::vector<uint8_t> needed;    // by slot
+  bool recorded;
+
+  void add(int32_t slot, Tensor gradient);
+};
+
+/// a + b of one shape and dtype. Recorded where a tape is open: the one addition that the tape itself needs.
+Tensor accumulate(const Tensor& a, const Tensor& b);
+/// a += b, contiguous.
+void accumulate_in_place(Tensor& a, const Tensor& b);
+/// Whether nobody but the holder sees the tensor's memory.
+bool owns_memory_alone(const Tensor& tensor);
+
+}  // namespace reel::detail

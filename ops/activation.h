@@ -1,0 +1,154 @@
+// Elementwise functions of one argument: exponentials, trigonometry and the activations of networks. float32, float64.
+#pragma once
+
+#include <cmath>
+#include <numbers>
+
+#include "ops/elementwise/formula.h"
+
+namespace reel {
+
+struct Exp {
+  static constexpr std::string_view name = "exp";
+  template <class T> static T value(T x) {
+    using std::exp;
+    return exp(x);
+  }
+  template <class T> static T slope(T, T y) { return y; }
+};
+
+struct Expm1 {
+  static constexpr std::string_view name = "expm1";
+  template <class T> static T value(T x) {
+    using std::expm1;
+    return expm1(x);
+  }
+  template <class T> static T slope(T, T y) { return y + T(1); }
+};
+
+struct Log {
+  static constexpr std::string_view name = "log";
+  template <class T> static T value(T x) {
+    using std::log;
+    return log(x);
+  }
+  template <class T> static T slope(T x, T) { return T(1) / x; }
+};
+
+struct Log1p {
+  static constexpr std::string_view name = "log1p";
+  template <class T> static T value(T x) {
+    using std::log1p;
+    return log1p(x);
+  }
+  template <class T> static T slope(T x, T) { return T(1) / (x + T(1)); }
+};
+
+struct Sin {
+  static constexpr std::string_view name = "sin";
+  template <class T> static T value(T x) {
+    using std::sin;
+    return sin(x);
+  }
+  template <class T> static T slope(T x, T) {
+    using std::cos;
+    return cos(x);
+  }
+};
+
+struct Cos {
+  static constexpr std::string_view name = "cos";
+  template <class T> static T value(T x) {
+    using std::cos;
+    return cos(x);
+  }
+  template <class T> static T slope(T x, T) {
+    using std::sin;
+    return -sin(x);
+  }
+};
+
+struct Erf {
+  static constexpr std::string_view name = "erf";
+  template <class T> static T value(T x) {
+    using std::erf;
+    return erf(x);
+  }
+  template <class T> static T slope(T x, T) {
+    using std::exp;
+    return T(2 * std::numbers::inv_sqrtpi) * exp(-(x * x));
+  }
+};
+
+struct Tanh {
+  static constexpr std::string_view name = "tanh";
+  template <class T> static T value(T x) {
+    using std::tanh;
+    return tanh(x);
+  }
+  template <class T> static T slope(T, T y) { return T(1) - y * y; }
+};
+
+/// 1 / (1 + exp(-x))
+struct Sigmoid {
+  static constexpr std::string_view name = "sigmoid";
+  template <class T> static T value(T x) {
+    using std::exp;
+    return T(1) / (T(1) + exp(-x));
+  }
+  template <class T> static T slope(T, T y) { return y * (T(1) - y); }
+};
+
+/// max(x, 0); a nan stays one. The slope at 0 is 0.
+struct Relu {
+  static constexpr std::string_view name = "relu";
+  template <class T> static T value(T x) { return select(x < T(0), T(0), x); }
+  template <class T> static T slope(T, T y) { return select(y <= T(0), T(0), T(1)); }
+};
+
+/// log(1 + exp(x)), written so that neither end overflows.
+struct Softplus {
+  static constexpr std::string_view name = "softplus";
+  template <class T> static T value(T x) {
+    using std::abs;
+    using std::exp;
+    using std::log1p;
+    return select(x > T(0), x, T(0)) + log1p(exp(-abs(x))) + (x - x);  // the last term is 0, or the nan that x is
+  }
+  template <class T> static T slope(T x, T) {
+    using std::exp;
+    return T(1) / (T(1) + exp(-x));
+  }
+};
+
+/// x * sigmoid(x), also known as swish. Ramachandran et al., "Searching for activation functions", 2017.
+struct Silu {
+  static constexpr std::string_view name = "silu";
+  template <class T> static T value(T x) {
+    using std::exp;
+    return x / (T(1) + exp(-x));
+  }
+  template <class T> static T slope(T x, T) {
+    using std::exp;
+    const T s = T(1) / (T(1) + exp(-x));
+    return s * (T(1) + x * (T(1) - s));
+  }
+};
+
+using ActivationFormulas =
+    FormulaList<Exp, Expm1, Log, Log1p, Sin, Cos, Erf, Tanh, Sigmoid, Relu, Softplus, Silu>;
+
+Tensor exp(const Tensor& x);
+Tensor expm1(const Tensor& x);  ///< exp(x) - 1, exact near 0.
+Tensor log(const Tensor& x);
+Tensor log1p(const Tensor& x);  ///< log(1 + x), exact near 0.
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+Tensor erf(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor sigmoid(const Tensor& x);
+Tensor relu(const Tensor& x);
+Tensor softplus(const Tensor& x);
+Tensor silu(const Tensor& x);
+
+}  // namespace reel

@@ -1,0 +1,31 @@
+// Comparisons, logic, and choosing by them. Results of comparisons are bool tensors and have no gradient.
+#pragma once
+
+#include "framework/tensor.h"
+
+namespace reel {
+
+Tensor equal(const Tensor& a, const Tensor& b);
+Tensor not_equal(const Tensor& a, const Tensor& b);
+Tensor less(const Tensor& a, const Tensor& b);
+Tensor less_equal(const Tensor& a, const Tensor& b);
+Tensor greater(const Tensor& a, const Tensor& b);
+Tensor greater_equal(const Tensor& a, const Tensor& b);
+// With a scalar, which takes the tensor's dtype.
+Tensor equal(const Tensor& a, double b);
+Tensor not_equal(const Tensor& a, double b);
+Tensor less(const Tensor& a, double b);
+Tensor less_equal(const Tensor& a, double b);
+Tensor greater(const Tensor& a, double b);
+Tensor greater_equal(const Tensor& a, double b);
+
+Tensor logical_and(const Tensor& a, const Tensor& b);  ///< Of bool tensors.
+Tensor logical_or(const Tensor& a, const Tensor& b);   ///< Of bool tensors.
+Tensor logical_not(const Tensor& x);                   ///< Of a bool tensor.
+
+/// condition ? a : b, elementwise; a bool tensor and two of one dtype, all broadcast.
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+/// x with `value` where `mask` (bool) is true.
+Tensor masked_fill(const Tensor& x, const Tensor& mask, double value);
+
+}  // namespace reel

@@ -1,0 +1,80 @@
+#include "ops/onednn/engine.h"
+
+#include <list>
+#include <map>
+
+namespace reel::detail {
+namespace {
+
+constexpr size_t kept_at_most = 1024;
+
+struct PrimitiveStore {
+  struct Entry {
+    PrimitiveKey key;
+    dnnl::primitive primitive;
+  };
+  std::list<Entry> entries;  // most recently used first
+  std::map<PrimitiveKey, std::list<Entry>::iterator> index;
+  int64_t made = 0;
+};
+
+PrimitiveStore& store() {
+  static thread_local PrimitiveStore instance;
+  return instance;
+}
+
+}  // namespace
+
+const dnnl::engine& onednn_engine() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+dnnl::stream& onednn_stream() {
+  static thread_local dnnl::stream stream(onednn_engine());
+  return stream;
+}
+
+const dnnl::primitive& kept_primitive(const PrimitiveKey& key, dnnl::primitive (*make)(const PrimitiveKey&)) {
+  PrimitiveStore& kept = store();
+  const auto found = kept.index.find(key);
+  if (found != kept.index.end()) {
+    kept.entries.splice(kept.entries.begin(), kept.entries, found->second);
+    return kept.entries.front().primitive;
+  }
+  kept.entries.push_front({key, make(key)});
+  kept.index[key] = kept.entries.begin();
+  ++kept.made;
+  if (kept.entries.size() > kept_at_most) {
+    kept.index.erase(kept.entries.back().key);
+    kept.entries.pop_back();
+  }
+  return kept.entries.front().primitive;
+}
+
+int64_t primitives_made() { return store().made; }
+
+dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b, const dnnl::memory::desc& out) {
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::matmul(dnnl::matmul::primitive_desc(onednn_engine(), a, b, out));
+#else
+  return dnnl::matmul(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, out), onednn_engine()));
+#endif
+}
+
+dnnl::primitive make_softmax(const dnnl::memory::desc& x, int axis, bool logarithm) {
+#if DNNL_VERSION_MAJOR >= 3
+  const auto kind = logarithm ? dnnl::algorithm::softmax_log : dnnl::algorithm::softmax_accurate;
+  return dnnl::softmax_forward(
+      dnnl::softmax_forward::primitive_desc(onednn_engine(), dnnl::prop_kind::forward_inference, kind, x, x, axis));
+#else
+  constexpr auto kind = dnnl::prop_kind::forward_inference;
+  if (logarithm)
+    return dnnl::logsoftmax_forward(
+        dnnl::logsoftmax_forward::primitive_desc(dnnl::logsoftmax_forward::desc(kind, x, axis), onednn_engine()));
+  return dnnl::softmax_forward(
+      dnnl::softmax_forward::primitive_desc(dnnl::softmax_forward::desc(kind, x, axis), onednn_engine()));
+#endif
+}
+
+}  // namespace reel::detail

@@ -1,0 +1,27 @@
+// The one engine and stream, and the store of primitives that have been made. Internal to this folder, which alone sees
+// oneDNN's headers; where versions 2 and 3 of it differ, the difference stands in engine.cpp.
+#pragma once
+
+#include <cstdint>
+#include <dnnl.hpp>
+#include <vector>
+
+namespace reel::detail {
+
+const dnnl::engine& onednn_engine();
+dnnl::stream& onednn_stream();  // one for each thread
+
+/// What a primitive was made for: its kind and every number that it depends on.
+using PrimitiveKey = std::vector<int64_t>;
+
+/// The primitive kept under `key` by this thread, made by `make` the first time. A bounded number is kept, the least
+/// recently used going first.
+const dnnl::primitive& kept_primitive(const PrimitiveKey& key, dnnl::primitive (*make)(const PrimitiveKey&));
+
+/// Number of primitives that this thread has made so far.
+int64_t primitives_made();
+
+dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b, const dnnl::memory::desc& out);
+dnnl::primitive make_softmax(const dnnl::memory::desc& x, int axis, bool logarithm);
+
+}  // namespace reel::detail
