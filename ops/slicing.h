@@ -1,6 +1,7 @@
 // Taking tensors apart and putting them together: slices, parts, and their inverses.
 #pragma once
 
+#include <array>
 #include <initializer_list>
 #include <span>
 #include <vector>
@@ -33,7 +34,20 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& lengths, 
 std::vector<Tensor> split(const Tensor& x, int64_t length, int64_t axis = 0);
 /// At most `parts` parts of equal length along `axis`, the last one shorter if need be. Views.
 std::vector<Tensor> chunk(const Tensor& x, int64_t parts, int64_t axis = 0);
+/// N parts of equal length: const auto [i, f, g, o] = chunk<4>(gates, -1). Throws where `axis` does not divide by N. Views.
+template <size_t N>
+std::array<Tensor, N> chunk(const Tensor& x, int64_t axis);
 /// The elements along `axis`, each without it. Views.
 std::vector<Tensor> unbind(const Tensor& x, int64_t axis = 0);
+
+template <size_t N>
+std::array<Tensor, N> chunk(const Tensor& x, int64_t axis) {
+  constexpr auto count = static_cast<int64_t>(N);
+  check(x.size(axis) % count == 0, "[chunk] axis {} of {} does not divide by {}", axis, x, count);
+  const std::vector<Tensor> parts = split(x, std::vector<int64_t>(N, x.size(axis) / count), axis);
+  std::array<Tensor, N> result;
+  for (size_t i = 0; i < N; ++i) result[i] = parts[i];
+  return result;
+}
 
 }  // namespace reel

@@ -1,0 +1,44 @@
+#include "layers/basic.h"
+
+#include "framework/random.h"
+#include "ops/arithmetic.h"
+#include "ops/dropout.h"
+#include "ops/indexing.h"
+#include "ops/reduction.h"
+
+namespace reel {
+
+Embedding::Embedding(int64_t count, int64_t width) {
+  check(count >= 1 && width >= 1, "[Embedding] expected sizes of at least 1, got count {} and width {}", count, width);
+  weight = detail::parameter(randn({count, width}));
+}
+
+Tensor Embedding::operator()(const Tensor& indices) const { return embedding(weight, indices); }
+
+Dropout::Dropout(double probability) : p(probability) {
+  check(p >= 0 && p <= 1, "[Dropout] expected a probability in [0, 1], got {}", p);
+}
+
+Tensor Dropout::operator()(const Tensor& x) const { return is_training() ? dropout(x, p) : x; }
+
+LayerNorm::LayerNorm(const Shape& shape, LayerNormOptions options) : shape_(shape), eps_(options.eps) {
+  check(!shape.empty() && shape.numel() >= 1, "[LayerNorm] expected extents of at least 1, got shape {}", shape);
+  if (!options.affine) return;
+  weight = detail::parameter(ones(shape));
+  bias = detail::parameter(zeros(shape));
+}
+
+Tensor LayerNorm::operator()(const Tensor& x) const {
+  Shape tail, axes;
+  const size_t lead = x.rank() - std::min(x.rank(), shape_.rank());
+  for (size_t i = lead; i < x.rank(); ++i) {
+    tail.push_back(x.shape()[i]);
+    axes.push_back(static_cast<int64_t>(i));
+  }
+  check(tail == shape_, "[LayerNorm] expected an input that ends in axes {}, got {}", shape_, x);
+  const Tensor centred = x - mean(x, Axes(axes), true);
+  const Tensor normal = centred * rsqrt(mean(square(centred), Axes(axes), true) + eps_);
+  return weight.defined() ? normal * weight + bias : normal;
+}
+
+}  // namespace reel

@@ -1,0 +1,112 @@
+// What a recurrent cell is. A cell derives from Cell, names its fields, and computes one time step:
+//
+//   struct MinimalGatedCell : Cell {
+//     Linear xf, hf, xc, hc;
+//     REEL_FIELDS(xf, hf, xc, hc)
+//     Tensor step(const Tensor& x, const Tensor& h) const {      // x [N, I], h [N, H] -> the next h
+//       Tensor f = sigmoid(xf(x) + hf(h));
+//       return (1 - f) * h + f * tanh(xc(x) + hc(f * h));
+//     }
+//   };
+//
+// The state is a Tensor or a struct of tensors that lists its fields. step returns the next state, whose first tensor is
+// then the output, or a std::pair of output and next state. The state begins with zeros [N, H], or with what the cell's
+// `State initial_state(int64_t batch) const` gives. A cell with a constructor (input, hidden) is made by it; in one without,
+// Linear fields take their sizes from the equations.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "layers/linear.h"
+
+namespace reel {
+
+/// Base of recurrent cells.
+struct Cell : Module {};
+
+namespace detail {
+
+template <class>
+struct StepTraits;
+template <class C, class Result, class X, class S>
+struct StepTraits<Result (C::*)(X, S) const> {
+  using Input = std::remove_cvref_t<X>;
+  using State = std::remove_cvref_t<S>;
+  using Output = std::remove_cvref_t<Result>;
+};
+
+template <class C>
+concept HasStep = requires { &C::step; } && requires { typename StepTraits<decltype(&C::step)>::State; };
+
+template <class C>
+using StateOf = typename StepTraits<decltype(&C::step)>::State;
+template <class C>
+using StepResultOf = typename StepTraits<decltype(&C::step)>::Output;
+
+template <class S>
+concept CellState = std::same_as<S, Tensor> || (HasFields<S> && std::default_initializable<S> && std::copyable<S>);
+
+}  // namespace detail
+
+/// A struct that derives from Cell and has `step(const Tensor& x, const State& state) const`.
+template <class C>
+concept RecurrentCell = std::derived_from<C, Cell> && detail::HasStep<C> && detail::CellState<detail::StateOf<C>> &&
+                        (std::same_as<detail::StepResultOf<C>, detail::StateOf<C>> ||
+                         std::same_as<detail::StepResultOf<C>, std::pair<Tensor, detail::StateOf<C>>>);
+
+namespace detail {
+
+/// One step of a cell whose type has been left behind: state as a list of tensors.
+struct StepFunction {
+  const void* cell;
+  void (*step)(const void* cell, const Tensor& x, std::vector<Tensor>& state, Tensor& output);
+};
+
+template <class S>
+S state_from(std::vector<Tensor>& tensors) {
+  S state;
+  size_t next = 0;
+  for_each_tensor(state, [&](Tensor& tensor) { tensor = tensors[next++]; });
+  return state;
+}
+
+template <RecurrentCell C>
+void step_cell(const void* cell, const Tensor& x, std::vector<Tensor>& state, Tensor& output) {
+  using S = StateOf<C>;
+  const auto& self = *static_cast<const C*>(cell);
+  if constexpr (std::same_as<StepResultOf<C>, S>) {
+    state = tensors_of(self.step(x, state_from<S>(state)));
+    output = state.at(0);
+  } else {
+    auto [out, next] = self.step(x, state_from<S>(state));
+    state = tensors_of(next);
+    output = std::move(out);
+  }
+}
+
+template <RecurrentCell C>
+StepFunction step_function(const C& cell) {
+  return {&cell, step_cell<C>};
+}
+
+/// The state before the first step, for `batch` rows.
+template <RecurrentCell C>
+std::vector<Tensor> initial_state(const C& cell, int64_t batch, int64_t hidden, DType dtype) {
+  if constexpr (requires { { cell.initial_state(batch) } -> std::convertible_to<StateOf<C>>; }) {
+    return tensors_of(StateOf<C>(cell.initial_state(batch)));
+  } else {
+    StateOf<C> state;
+    for_each_tensor(state, [&](Tensor& tensor) { tensor = zeros({batch, hidden}, {.dtype = dtype}); });
+    return tensors_of(state);
+  }
+}
+
+/// Makes sure that a new cell's step works for its sizes, and gives sizes to its Linear fields that have none. Returns the
+/// width of its output.
+int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input, int64_t hidden);
+
+}  // namespace detail
+}  // namespace reel

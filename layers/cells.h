@@ -1,0 +1,63 @@
+// The classic cells, as formulas over public ops. Formulas, names, gate order and initialisation are PyTorch's, so that
+// weights travel.
+#pragma once
+
+#include "layers/cell.h"
+
+namespace reel {
+
+/// The non-linearity of an Elman cell.
+enum class Nonlinearity { tanh, relu };
+
+struct RNNCellOptions {
+  Nonlinearity nonlinearity = Nonlinearity::tanh;
+  bool bias = true;
+};
+
+/// h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or with relu. Elman, "Finding structure in time", 1990.
+struct RNNCell : Cell {
+  using Options = RNNCellOptions;
+  Tensor weight_ih, weight_hh, bias_ih, bias_hh;
+  RNNCell(int64_t input, int64_t hidden, Options options = {});
+  Tensor step(const Tensor& x, const Tensor& h) const;
+  REEL_FIELDS(weight_ih, weight_hh, bias_ih, bias_hh)
+
+ private:
+  Nonlinearity nonlinearity_;
+};
+
+struct LSTMState {
+  Tensor h, c;
+  REEL_FIELDS(h, c)
+};
+
+struct LSTMCellOptions {
+  bool bias = true;
+};
+
+/// i, f, g, o = W_ih x + b_ih + W_hh h + b_hh;  c' = sigmoid(f) c + sigmoid(i) tanh(g);  h' = sigmoid(o) tanh(c').
+/// Hochreiter and Schmidhuber, "Long short-term memory", 1997; forget gate by Gers et al., 2000.
+struct LSTMCell : Cell {
+  using Options = LSTMCellOptions;
+  Tensor weight_ih, weight_hh, bias_ih, bias_hh;
+  LSTMCell(int64_t input, int64_t hidden, Options options = {});
+  LSTMState step(const Tensor& x, const LSTMState& state) const;
+  REEL_FIELDS(weight_ih, weight_hh, bias_ih, bias_hh)
+};
+
+struct GRUCellOptions {
+  bool bias = true;
+};
+
+/// r, z = sigmoid of W_ih x + b_ih + W_hh h + b_hh;  n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = (1 - z) n + z h.
+/// Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014; the reset gate is applied after the
+/// product, as in PyTorch.
+struct GRUCell : Cell {
+  using Options = GRUCellOptions;
+  Tensor weight_ih, weight_hh, bias_ih, bias_hh;
+  GRUCell(int64_t input, int64_t hidden, Options options = {});
+  Tensor step(const Tensor& x, const Tensor& h) const;
+  REEL_FIELDS(weight_ih, weight_hh, bias_ih, bias_hh)
+};
+
+}  // namespace reel
