@@ -27,11 +27,11 @@ template <class Layer> std::function<void()> step_of(Layer made, const Inputs& i
 std::function<void()> lstm(RecurrentShape s, const Inputs& inputs) { return step_of(LSTM(s.I, s.H), inputs); }
 
 std::function<void()> gru(RecurrentShape s, const Inputs& inputs) {
-  return step_of(GRU(s.I, s.H, {.reset_after = false}), inputs);
+  return step_of(GRU(s.I, s.H, {}, {.reset_after = false}), inputs);
 }
 
 std::function<void()> lbr_gru(RecurrentShape s, const Inputs& inputs) {
-  return step_of(GRU(s.I, s.H, {.reset_after = true}), inputs);
+  return step_of(GRU(s.I, s.H, {}, {.reset_after = true}), inputs);
 }
 
 std::function<void()> rnn(RecurrentShape s, const Inputs& inputs) { return step_of(RNN(s.I, s.H), inputs); }

@@ -42,14 +42,28 @@ LSTMState LSTMCell::step(const Tensor& x, const LSTMState& state) const {
   return {sigmoid(o) * tanh(c), c};
 }
 
-GRUCell::GRUCell(int64_t input, int64_t hidden, Options options) { draw_weights(*this, 3, input, hidden, options.bias); }
+GRUCell::GRUCell(int64_t input, int64_t hidden, Options options) : reset_after_(options.reset_after) { draw_weights(*this, 3, input, hidden, options.bias); }
 
 Tensor GRUCell::step(const Tensor& x, const Tensor& h) const {
+  if (!reset_after_) return step_reset_before(x, h);
   const auto [xr, xz, xn] = chunk<3>(linear(x, weight_ih, bias_ih), -1);
   const auto [hr, hz, hn] = chunk<3>(linear(h, weight_hh, bias_hh), -1);
   const Tensor r = sigmoid(xr + hr);
   const Tensor z = sigmoid(xz + hz);
   const Tensor n = tanh(xn + r * hn);
+  return (1 - z) * n + z * h;
+}
+
+Tensor GRUCell::step_reset_before(const Tensor& x, const Tensor& h) const {
+  const int64_t hidden = weight_hh.shape()[1];
+  const auto part = [&](const Tensor& rows, int64_t from, int64_t to) {
+    return rows.defined() ? narrow(rows, 0, from * hidden, (to - from) * hidden) : rows;
+  };
+  const auto [xr, xz, xn] = chunk<3>(linear(x, weight_ih, bias_ih), -1);
+  const auto [hr, hz] = chunk<2>(linear(h, part(weight_hh, 0, 2), part(bias_hh, 0, 2)), -1);
+  const Tensor r = sigmoid(xr + hr);
+  const Tensor z = sigmoid(xz + hz);
+  const Tensor n = tanh(xn + linear(r * h, part(weight_hh, 2, 3), part(bias_hh, 2, 3)));
   return (1 - z) * n + z * h;
 }
 

@@ -47,17 +47,22 @@ struct LSTMCell : Cell {
 
 struct GRUCellOptions {
   bool bias = true;
+  bool reset_after = true;  ///< The reset gate is applied after the product, as in PyTorch; else before it, as in the paper.
 };
 
-/// r, z = sigmoid of W_ih x + b_ih + W_hh h + b_hh;  n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = (1 - z) n + z h.
-/// Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014; the reset gate is applied after the
-/// product, as in PyTorch.
+/// r, z = sigmoid of W_ih x + b_ih + W_hh h + b_hh;  h' = (1 - z) n + z h  with
+/// n = tanh(W_in x + b_in + r (W_hn h + b_hn)), or n = tanh(W_in x + b_in + W_hn (r h) + b_hn) with the reset before.
+/// Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014.
 struct GRUCell : Cell {
   using Options = GRUCellOptions;
   Tensor weight_ih, weight_hh, bias_ih, bias_hh;
   GRUCell(int64_t input, int64_t hidden, Options options = {});
   Tensor step(const Tensor& x, const Tensor& h) const;
   REEL_FIELDS(weight_ih, weight_hh, bias_ih, bias_hh)
+
+ private:
+  Tensor step_reset_before(const Tensor& x, const Tensor& h) const;
+  bool reset_after_;
 };
 
 }  // namespace reel

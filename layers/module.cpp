@@ -9,8 +9,6 @@
 #include <typeinfo>
 #include <unordered_set>
 
-#include "framework/safetensors.h"
-
 namespace reel {
 namespace detail {
 

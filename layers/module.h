@@ -6,11 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "framework/safetensors.h"
 #include "layers/fields.h"
 
 namespace reel {
-
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 /// Base of layers and models. A derived struct names its fields with REEL_FIELDS (without it the struct is abstract) and
 /// computes in operator(). Copies share the parameters, as copies of tensors do; clone_parameters() ends that.

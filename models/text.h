@@ -1,0 +1,47 @@
+// Text as numbers: reading a corpus, a vocabulary of bytes, and contiguous streams for truncated back-propagation.
+#pragma once
+
+#include <reel/reel.h>
+
+#include <string>
+#include <vector>
+
+namespace reel::models {
+
+/// The whole of a file. Throws FileError naming the path.
+std::string read_text(const std::string& path);
+
+/// The King James Bible as Debian's package bible-kjv prints it, one verse a line, without its labels ("Ge1:1").
+/// Throws FileError where the program is missing.
+std::string read_king_james();
+
+/// The bytes that occur in a text, in ascending order, numbered from 0.
+class Vocabulary {
+ public:
+  explicit Vocabulary(const std::string& text);
+  int64_t size() const { return static_cast<int64_t>(symbols_.size()); }
+  const std::string& symbols() const { return symbols_; }
+  std::vector<int64_t> encode(const std::string& text) const;  ///< Throws on a byte that is not in the vocabulary.
+  char symbol(int64_t index) const { return symbols_[static_cast<size_t>(index)]; }
+
+ private:
+  std::string symbols_;
+};
+
+/// A text cut into `batch` streams of equal length, read side by side in chunks of `length` steps.
+class Streams {
+ public:
+  Streams(const std::vector<int64_t>& codes, int64_t batch, int64_t length);
+  int64_t chunks() const { return chunks_; }  ///< In one pass over the text.
+  struct Chunk {
+    Tensor input, target;  ///< int64 [T, N]; the target is the input one step on.
+  };
+  Chunk chunk(int64_t index) const;
+
+ private:
+  Tensor codes_;  // [N, S]
+  int64_t length_;
+  int64_t chunks_;
+};
+
+}  // namespace reel::models
