@@ -115,9 +115,10 @@ Tensor uniform(const Shape& shape, double low, double high, TensorOptions option
     using T = decltype(zero);
     const T scale = static_cast<T>(high - low);
     const T shift = static_cast<T>(low);
+    const T below = std::max(shift, std::nextafter(static_cast<T>(high), shift));  // rounding must not reach `high`
     return fill_by_blocks<T>(shape, random, [=](const std::array<uint32_t, 4>& words) {
       auto values = uniform_block<T>(words);
-      for (T& value : values) value = shift + scale * value;
+      for (T& value : values) value = std::min(below, shift + scale * value);
       return values;
     });
   });

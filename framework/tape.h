@@ -10,7 +10,7 @@
 namespace reel {
 
 struct BackwardOptions {
-  Tensor gradient;            ///< With respect to `y`, of its shape; may be left out where y has one element (then 1).
+  Tensor gradient = {};       ///< With respect to `y`, of its shape; may be left out where y has one element (then 1).
   bool retain_graph = false;  ///< Keep what was saved, so that backward can run again.
   bool create_graph = false;  ///< Record the backward pass too, so that it can be differentiated; implies retain_graph.
 };

@@ -152,7 +152,10 @@ Tensor& Tensor::copy_(const Tensor& from) {
         "[copy_] shape {} does not broadcast to {}", from.shape(), shape());
   check(!detail::is_recorded_result(*this), "[copy_] the tensor {} was recorded by a tape that is still open: changing it "
         "in place would not be seen by backward", *this);
-  detail::copy_values(from, *this);
+  Tensor values = from;
+  if (from.impl()->storage.get() == impl_->storage.get() && from.impl() != impl_.get())
+    detail::copy_values(from, values = empty_like(from));  // the two may overlap
+  detail::copy_values(values, *this);
   changed("copy_");
   return *this;
 }

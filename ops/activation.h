@@ -30,7 +30,9 @@ struct Log {
   static constexpr std::string_view name = "log";
   template <class T> static T value(T x) {
     using std::log;
-    return log(x);
+    // xsimd takes denormal doubles for normal ones; they are scaled up by 2^54 first. (In float the bound is 0.)
+    const auto denormal = x < T(2.2250738585072014e-308);
+    return log(select(denormal, x * T(0x1p54), x)) - select(denormal, T(54 * std::numbers::ln2), T(0));
   }
   template <class T> static T slope(T x, T) { return T(1) / x; }
 };
@@ -72,7 +74,8 @@ struct Erf {
   static constexpr std::string_view name = "erf";
   template <class T> static T value(T x) {
     using std::erf;
-    return erf(x);
+    // Beyond 10 it is 1 to the last bit, and xsimd's squares would overflow.
+    return select(x > T(10), T(1), select(x < T(-10), T(-1), erf(x)));
   }
   template <class T> static T slope(T x, T) {
     using std::exp;
@@ -113,7 +116,7 @@ struct Softplus {
     using std::abs;
     using std::exp;
     using std::log1p;
-    return select(x > T(0), x, T(0)) + log1p(exp(-abs(x))) + (x - x);  // the last term is 0, or the nan that x is
+    return select(x > T(0), x, T(0)) + log1p(exp(-abs(x)));
   }
   template <class T> static T slope(T x, T) {
     using std::exp;

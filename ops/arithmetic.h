@@ -42,14 +42,8 @@ struct Div {
 /// a^b. Where a = 0 and b >= 0 the slope to b is taken as 0.
 struct Pow {
   static constexpr std::string_view name = "pow";
-  template <class T> static T value(T a, T b) {
-    using std::pow;
-    return pow(a, b);
-  }
-  template <class T> static T slope0(T a, T b, T) {
-    using std::pow;
-    return select(b == T(0), T(0), b * pow(a, b - T(1)));
-  }
+  template <class T> static T value(T a, T b) { return detail::power(a, b); }
+  template <class T> static T slope0(T a, T b, T) { return select(b == T(0), T(0), b * detail::power(a, b - T(1))); }
   template <class T> static T slope1(T a, T b, T y) {
     using std::log;
     return select((a == T(0)) & (b >= T(0)), T(0), y * log(a));
@@ -59,7 +53,7 @@ struct Pow {
 /// The larger one; a nan wins; at a tie each side gets half of the gradient.
 struct Maximum {
   static constexpr std::string_view name = "maximum";
-  template <class T> static T value(T a, T b) { return select((a < b) | (b != b), b, a); }
+  template <class T> static T value(T a, T b) { return select(a == a, select(a >= b, a, b), a); }
   template <class T> static T slope0(T a, T b, T) { return select(a == b, T(0.5), select(a < b, T(0), T(1))); }
   template <class T> static T slope1(T a, T b, T) { return select(a == b, T(0.5), select(a > b, T(0), T(1))); }
 };
@@ -67,7 +61,7 @@ struct Maximum {
 /// The smaller one; a nan wins; at a tie each side gets half of the gradient.
 struct Minimum {
   static constexpr std::string_view name = "minimum";
-  template <class T> static T value(T a, T b) { return select((a > b) | (b != b), b, a); }
+  template <class T> static T value(T a, T b) { return select(a == a, select(a <= b, a, b), a); }
   template <class T> static T slope0(T a, T b, T) { return select(a == b, T(0.5), select(a > b, T(0), T(1))); }
   template <class T> static T slope1(T a, T b, T) { return select(a == b, T(0.5), select(a < b, T(0), T(1))); }
 };
@@ -126,13 +120,9 @@ struct DivIntoScalar {
 struct PowScalar {
   static constexpr std::string_view name = "pow_scalar";
   double s;
-  template <class T> T value(T x) const {
-    using std::pow;
-    return s == 2 ? x * x : pow(x, T(s));
-  }
+  template <class T> T value(T x) const { return s == 2 ? x * x : detail::power(x, T(s)); }
   template <class T> T slope(T x, T) const {
-    using std::pow;
-    return s == 0 ? T(0) : s == 1 ? T(1) : s == 2 ? T(2) * x : T(s) * pow(x, T(s - 1));
+    return s == 0 ? T(0) : s == 1 ? T(1) : s == 2 ? T(2) * x : T(s) * detail::power(x, T(s - 1));
   }
 };
 

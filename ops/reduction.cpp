@@ -16,8 +16,9 @@ namespace {
 
 // Elements combined at once: the partial results stay in L1.
 constexpr int64_t tile = 512;
-// Rows of a column-wise sum before its partial sums are added to the total: bounds the rounding error.
+// A column-wise sum adds this many rows, then as many of such sums, and so on: bounds the rounding error.
 constexpr int64_t rows_per_block = 64;
+constexpr size_t sum_levels = 4;
 // A long row is cut into pieces of this many elements, whatever the number of threads, so that the bits stay the same.
 constexpr int64_t piece = 1 << 16;
 constexpr int64_t parallel_elements = 1 << 15;
@@ -61,19 +62,43 @@ T reduce_row(const Combine<T>& combine, const T* x, int64_t n) {
   return reduce_row(combine, parts.data(), static_cast<int64_t>(parts.size()));
 }
 
+/// Partial sums of up to `tile` columns at several levels; a full one is carried to the next.
+template <class T>
+class Cascade {
+ public:
+  Cascade(const Combine<T>& combine, int64_t columns) : combine_(combine), columns_(columns) {}
+  void add(const T* row, size_t level = 0) {
+    if (counts_[level] == 0) std::copy_n(row, columns_, sums_[level]);
+    else combine_(sums_[level], row, sums_[level], columns_);
+    if (++counts_[level] < rows_per_block || level + 1 == sum_levels) return;
+    add(sums_[level], level + 1);
+    counts_[level] = 0;
+  }
+  void finish(T* out) {
+    bool begun = false;
+    for (size_t level = 0; level < sum_levels; ++level) {
+      if (counts_[level] == 0) continue;
+      if (begun) combine_(out, sums_[level], out, columns_);
+      else std::copy_n(sums_[level], columns_, out);
+      begun = true;
+    }
+  }
+
+ private:
+  const Combine<T>& combine_;
+  int64_t columns_;
+  int64_t counts_[sum_levels] = {};
+  alignas(64) T sums_[sum_levels][tile];
+};
+
 /// out[i] = combination over k of x[k * columns + i].
 template <class T>
 void reduce_columns(const Combine<T>& combine, const T* x, T* out, int64_t count, int64_t columns) {
   detail::parallel_for(columns, std::max<int64_t>(tile, parallel_elements / count / tile * tile), [&](int64_t begin, int64_t end) {
-    alignas(64) T block[tile];
     for (int64_t c = begin; c < end; c += tile) {
-      const int64_t n = std::min(tile, end - c);
-      for (int64_t k0 = 0; k0 < count; k0 += rows_per_block) {
-        T* into = k0 == 0 ? out + c : block;
-        std::copy_n(x + k0 * columns + c, n, into);
-        for (int64_t k = k0 + 1; k < std::min(count, k0 + rows_per_block); ++k) combine(into, x + k * columns + c, into, n);
-        if (k0 > 0) combine(out + c, block, out + c, n);
-      }
+      Cascade<T> sums(combine, std::min(tile, end - c));
+      for (int64_t k = 0; k < count; ++k) sums.add(x + k * columns + c);
+      sums.finish(out + c);
     }
   });
 }

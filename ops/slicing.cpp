@@ -132,15 +132,9 @@ struct Unbind {
     return parts;
   }
   void vjp(Backward& b) const {
-    if (b.recorded() || b.accumulator(0)) {
-      std::vector<Tensor> parts;
-      for (size_t i = 0; i < b.output_count(); ++i) parts.push_back(b.grad(i));
-      b.set(0, stack(parts, static_cast<int64_t>(axis)));
-      return;
-    }
-    Tensor& sum = b.zeroed_accumulator(0);
-    for (size_t i = 0; i < b.output_count(); ++i)
-      if (b.has_grad(i)) detail::copy_values(b.grad(i), Stack{axis}.part(sum, i));
+    std::vector<Tensor> parts;
+    for (size_t i = 0; i < b.output_count(); ++i) parts.push_back(b.grad(i));
+    b.set(0, stack(parts, static_cast<int64_t>(axis)));
   }
 };
 

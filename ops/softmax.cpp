@@ -14,18 +14,25 @@
 namespace reel {
 namespace {
 
-/// Rows of float64, which oneDNN does not know.
-void rows64(const Tensor& x, const Tensor& out, bool logarithm) {
+constexpr int64_t parallel_elements = 1 << 12;  // about 20 us of exponentials
+
+/// Rows in float64, which oneDNN does not know, and the logarithm in float32, which it gives with an error of 3e-6.
+template <class T>
+void own_rows(const Tensor& x, const Tensor& out, bool logarithm) {
   const int64_t columns = x.shape()[1];
-  for (int64_t row = 0; row < x.shape()[0]; ++row) {
-    const double* from = x.raw<double>() + row * columns;
-    double* to = out.raw<double>() + row * columns;
-    const double largest = *std::max_element(from, from + columns);
-    double sum = 0;
-    for (int64_t i = 0; i < columns; ++i) sum += std::exp(from[i] - largest);
-    for (int64_t i = 0; i < columns; ++i)
-      to[i] = logarithm ? from[i] - largest - std::log(sum) : std::exp(from[i] - largest) / sum;
-  }
+  detail::parallel_for(x.shape()[0], std::max<int64_t>(1, parallel_elements / columns), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const T* from = x.raw<T>() + row * columns;
+      T* to = out.raw<T>() + row * columns;
+      const T largest = *std::max_element(from, from + columns);
+      double sum = 0;
+      for (int64_t i = 0; i < columns; ++i) sum += static_cast<double>(to[i] = std::exp(from[i] - largest));
+      const double log_sum = std::log(sum);
+      for (int64_t i = 0; i < columns; ++i)
+        to[i] = logarithm ? static_cast<T>(static_cast<double>(from[i] - largest) - log_sum)
+                          : static_cast<T>(static_cast<double>(to[i]) / sum);
+    }
+  });
 }
 
 /// A matrix whose rows are softmaxed, whatever axis was asked for.
@@ -37,8 +44,9 @@ TensorSpec matrix_shape(std::string_view op, const Tensor& x) {
 void matrix_forward(const Tensor& x, Tensor& out, bool logarithm) {
   if (x.numel() == 0) return;
   const Tensor values = detail::contiguous_values(x);
-  if (x.dtype() == DType::float64) rows64(values, out, logarithm);
-  else detail::softmax_rows(values, out, logarithm);
+  if (x.dtype() == DType::float64) own_rows<double>(values, out, logarithm);
+  else if (logarithm) own_rows<float>(values, out, true);
+  else detail::softmax_rows(values, out);
 }
 
 /// y = exp(x) / sum(exp(x)), rows of a matrix

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string_view>
 #include <type_traits>
@@ -30,6 +31,25 @@ template <class T>
 constexpr T select(bool condition, T a, T b) {
   return condition ? a : b;
 }
+
+namespace detail {
+
+/// a^b by C's rules, which xsimd's pow does not keep for zeros, negative numbers and infinities: a batch goes lane by lane.
+template <class T>
+T power(const T& a, const T& b) {
+  using std::pow;
+  if constexpr (requires { typename T::arch_type; T::size; }) {
+    typename T::value_type x[T::size], y[T::size];
+    a.store_unaligned(x);
+    b.store_unaligned(y);
+    for (size_t i = 0; i < T::size; ++i) x[i] = pow(x[i], y[i]);
+    return T::load_unaligned(x);
+  } else {
+    return pow(a, b);
+  }
+}
+
+}  // namespace detail
 
 /// A list of formulas, for compiling their loops.
 template <class... F>

@@ -62,16 +62,12 @@ dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::des
 #endif
 }
 
-dnnl::primitive make_softmax(const dnnl::memory::desc& x, int axis, bool logarithm) {
-#if DNNL_VERSION_MAJOR >= 3
-  const auto kind = logarithm ? dnnl::algorithm::softmax_log : dnnl::algorithm::softmax_accurate;
-  return dnnl::softmax_forward(
-      dnnl::softmax_forward::primitive_desc(onednn_engine(), dnnl::prop_kind::forward_inference, kind, x, x, axis));
-#else
+dnnl::primitive make_softmax(const dnnl::memory::desc& x, int axis) {
   constexpr auto kind = dnnl::prop_kind::forward_inference;
-  if (logarithm)
-    return dnnl::logsoftmax_forward(
-        dnnl::logsoftmax_forward::primitive_desc(dnnl::logsoftmax_forward::desc(kind, x, axis), onednn_engine()));
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::softmax_forward(dnnl::softmax_forward::primitive_desc(onednn_engine(), kind,
+                                                                     dnnl::algorithm::softmax_accurate, x, x, axis));
+#else
   return dnnl::softmax_forward(
       dnnl::softmax_forward::primitive_desc(dnnl::softmax_forward::desc(kind, x, axis), onednn_engine()));
 #endif

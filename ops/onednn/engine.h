@@ -1,5 +1,5 @@
 // The one engine and stream, and the store of primitives that have been made. Internal to this folder, which alone sees
-// oneDNN's headers; where versions 2 and 3 of it differ, the difference stands in engine.cpp.
+// oneDNN's headers and is not part of reel.h; where versions 2 and 3 of it differ, the difference stands in engine.cpp.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,6 @@ const dnnl::primitive& kept_primitive(const PrimitiveKey& key, dnnl::primitive (
 int64_t primitives_made();
 
 dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b, const dnnl::memory::desc& out);
-dnnl::primitive make_softmax(const dnnl::memory::desc& x, int axis, bool logarithm);
+dnnl::primitive make_softmax(const dnnl::memory::desc& x, int axis);
 
 }  // namespace reel::detail

@@ -109,16 +109,16 @@ void batched_gemm(const Tensor& a, const Tensor& b, const Tensor& out) {
   }
 }
 
-void softmax_rows(const Tensor& x, const Tensor& out, bool logarithm) {
+void softmax_rows(const Tensor& x, const Tensor& out) {
   if (x.numel() == 0) return;
-  const PrimitiveKey key{softmax_kind, logarithm, x.shape()[0], x.shape()[1]};
+  const PrimitiveKey key{softmax_kind, x.shape()[0], x.shape()[1]};
   const auto rows = [](const PrimitiveKey& k) {
-    return dnnl::memory::desc({k[2], k[3]}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab);
+    return dnnl::memory::desc({k[1], k[2]}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab);
   };
   try {
     const dnnl::primitive& softmax = kept_primitive(key, [](const PrimitiveKey& k) {
-      const dnnl::memory::desc matrix({k[2], k[3]}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab);
-      return make_softmax(matrix, 1, k[1] != 0);
+      const dnnl::memory::desc matrix({k[1], k[2]}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab);
+      return make_softmax(matrix, 1);
     });
     const dnnl::engine& engine = onednn_engine();
     softmax.execute(onednn_stream(), {{DNNL_ARG_SRC, {rows(key), engine, x.raw_bytes()}},

@@ -11,7 +11,7 @@ void gemm(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, 
 /// out[i] = a[i] b[i] for stacks of matrices [B, M, K] and [B, K, N] of any strides; out contiguous [B, M, N].
 void batched_gemm(const Tensor& a, const Tensor& b, const Tensor& out);
 
-/// Softmax (or its logarithm) of each row of a contiguous float32 matrix.
-void softmax_rows(const Tensor& x, const Tensor& out, bool logarithm);
+/// Softmax of each row of a contiguous float32 matrix.
+void softmax_rows(const Tensor& x, const Tensor& out);
 
 }  // namespace reel::detail

@@ -1,6 +1,7 @@
 #include "framework/random.h"
 
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "framework/parallel.h"
