@@ -9,8 +9,7 @@ namespace {
 
 constexpr int64_t parallel_elements = 1 << 15;  // half of that is about 5 us of adding
 
-template <class T>
-void add_loop(const T* a, const T* b, T* out, int64_t n) {
+template <class T> void add_loop(const T* a, const T* b, T* out, int64_t n) {
   parallel_for(n, parallel_elements, [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) out[i] = a[i] + b[i];
   });

@@ -9,9 +9,12 @@ namespace detail {
 
 void BackwardRun::add(int32_t slot, Tensor gradient) {
   Tensor& sum = gradients[static_cast<size_t>(slot)];
-  if (!sum.defined()) sum = std::move(gradient);
-  else if (!recorded && owns_memory_alone(sum)) accumulate_in_place(sum, gradient);
-  else sum = accumulate(sum, gradient);
+  if (!sum.defined())
+    sum = std::move(gradient);
+  else if (!recorded && owns_memory_alone(sum))
+    accumulate_in_place(sum, gradient);
+  else
+    sum = accumulate(sum, gradient);
 }
 
 namespace {
@@ -29,28 +32,36 @@ class RecordedScope {
 };
 
 int32_t recorded_slot(const Recording& list, const Tensor& tensor, const char* caller) {
+  if (!tensor.defined()) fail_undefined();
   const TapeMark mark = tensor.impl()->mark.load(std::memory_order_relaxed);
   if (mark.tape == list.uid) return mark.slot < 0 ? ~mark.slot : mark.slot;
   const auto leaf = list.leaf_slots.find(tensor.impl());
   if (leaf != list.leaf_slots.end()) return leaf->second;
   check(mark.tape == 0 || mark.slot < 0,
-        "[{}] the tensor {} was recorded on another tape, which has ended or is another thread's", caller, tensor);
-  fail("[{}] the tensor {} was not recorded on this tape: it depends on nothing with requires_grad, and on nothing "
-       "watched", {caller, text(tensor)});
+        "[{}] the tensor {} was recorded on another tape, which has ended or is another thread's", caller,
+        tensor);
+  fail(
+      "[{}] the tensor {} was not recorded on this tape: it depends on nothing with requires_grad, and on "
+      "nothing "
+      "watched",
+      {caller, text(tensor)});
 }
 
 Tensor seed(const Tensor& y, const Tensor& given, const char* caller) {
   if (given.defined()) {
-    check(given.shape() == y.shape() && given.dtype() == y.dtype(), "[{}] expected a gradient like y, {}, got {}", caller,
-          y, given);
+    check(given.shape() == y.shape() && given.dtype() == y.dtype(),
+          "[{}] expected a gradient like y, {}, got {}", caller, y, given);
     return given;
   }
-  check(y.numel() == 1, "[{}] y has shape {}: a gradient of that shape must be given, as only one-element results have "
-        "one by themselves", caller, y.shape());
+  check(y.numel() == 1,
+        "[{}] y has shape {}: a gradient of that shape must be given, as only one-element results have "
+        "one by themselves",
+        caller, y.shape());
   return ones_like(y);
 }
 
-/// Marks the slots that lie between `wanted` and y. Nodes before `start` belong to an outer tape: constants here.
+/// Marks the slots that lie between `wanted` and y. Nodes before `start` belong to an outer tape: constants
+/// here.
 void mark_needed(BackwardRun& run, const std::vector<int32_t>& wanted, size_t start, size_t end) {
   for (int32_t slot : wanted) run.needed[static_cast<size_t>(slot)] = 1;
   for (size_t i = start; i < end; ++i) {
@@ -59,24 +70,29 @@ void mark_needed(BackwardRun& run, const std::vector<int32_t>& wanted, size_t st
       return input.slot >= 0 && run.needed[static_cast<size_t>(input.slot)];
     });
     if (!needed) continue;
-    for (uint32_t k = 0; k < node.output_count; ++k) run.needed[static_cast<size_t>(node.first_output) + k] = 1;
+    for (uint32_t k = 0; k < node.output_count; ++k)
+      run.needed[static_cast<size_t>(node.first_output) + k] = 1;
   }
 }
 
 void check_saved(const Node& node, const char* caller) {
-  check(!node.released, "[{}] what [{}] saved was freed by an earlier backward; pass retain_graph to that one to go "
-        "back twice", caller, node.rules->name);
+  check(!node.released,
+        "[{}] what [{}] saved was freed by an earlier backward; pass retain_graph to that one to go "
+        "back twice",
+        caller, node.rules->name);
   for (uint32_t i = 0; i < node.saved_count; ++i) {
     const SavedValue& saved = node.saved[i];
     check(saved.version == saved.tensor.version(),
-          "[{}] {} of [{}], {}, was saved at version {} and has been changed in place since, last by [{}] (version {})",
-          caller, (saved.which & SavedValue::output_bit) ? "the result" : "an input", node.rules->name, saved.tensor,
-          saved.version, saved.tensor.impl()->storage->last_change, saved.tensor.version());
+          "[{}] {} of [{}], {}, was saved at version {} and has been changed in place since, last by [{}] "
+          "(version {})",
+          caller, (saved.which & SavedValue::output_bit) ? "the result" : "an input", node.rules->name,
+          saved.tensor, saved.version, saved.tensor.impl()->storage->last_change, saved.tensor.version());
   }
 }
 
 /// Nodes with a path from y, by an own walk over flags, so that an error comes before anything is changed.
-std::vector<size_t> nodes_to_walk(const BackwardRun& run, int32_t y, size_t start, size_t end, const char* caller) {
+std::vector<size_t> nodes_to_walk(const BackwardRun& run, int32_t y, size_t start, size_t end,
+                                  const char* caller) {
   std::vector<uint8_t> reached(run.needed.size(), 0);
   reached[static_cast<size_t>(y)] = 1;
   std::vector<size_t> order;
@@ -100,11 +116,13 @@ struct Pass {
   const char* caller;
 
   /// Gradients by slot, for the `wanted` slots at least.
-  std::vector<Tensor> run(const Tensor& y, const std::vector<int32_t>& wanted, const BackwardOptions& options) {
+  std::vector<Tensor> run(const Tensor& y, const std::vector<int32_t>& wanted,
+                          const BackwardOptions& options) {
     const int32_t y_slot = recorded_slot(recording, y, caller);
     Tensor first = seed(y, options.gradient, caller);
     const size_t slots = recording.producer.size();
-    BackwardRun state{recording, std::vector<Tensor>(slots), std::vector<uint8_t>(slots, 0), options.create_graph};
+    BackwardRun state{recording, std::vector<Tensor>(slots), std::vector<uint8_t>(slots, 0),
+                      options.create_graph};
     const size_t end = static_cast<size_t>(recording.producer[static_cast<size_t>(y_slot)] + 1);
     mark_needed(state, wanted, start, end);
     const std::vector<size_t> order = nodes_to_walk(state, y_slot, start, end, caller);
@@ -115,7 +133,8 @@ struct Pass {
     state.gradients[static_cast<size_t>(y_slot)] = std::move(first);
     for (size_t i : order) {
       Node& node = *recording.nodes[i];
-      const auto outputs = std::span(state.gradients).subspan(static_cast<size_t>(node.first_output), node.output_count);
+      const auto outputs =
+          std::span(state.gradients).subspan(static_cast<size_t>(node.first_output), node.output_count);
       if (std::any_of(outputs.begin(), outputs.end(), [](const Tensor& g) { return g.defined(); })) {
         Backward backward(node, state);
         node.rules->vjp(node.op, backward);
@@ -144,7 +163,9 @@ const Tensor& Backward::saved(uint8_t which) const {
 }
 
 const Tensor& Backward::input(size_t i) const { return saved(static_cast<uint8_t>(i)); }
-const Tensor& Backward::output(size_t i) const { return saved(static_cast<uint8_t>(i | detail::SavedValue::output_bit)); }
+const Tensor& Backward::output(size_t i) const {
+  return saved(static_cast<uint8_t>(i | detail::SavedValue::output_bit));
+}
 
 bool Backward::has_grad(size_t i) const {
   return run_.gradients[static_cast<size_t>(node_.first_output) + i].defined();
@@ -163,8 +184,8 @@ bool Backward::needs(size_t i) const {
 void Backward::set(size_t i, Tensor gradient) {
   if (!needs(i)) return;
   check(gradient.shape() == input_shape(i) && gradient.dtype() == input_dtype(i),
-        "[{}] vjp gave {} as the gradient of input {}, which is {} {}", node_.rules->name, gradient, i, input_dtype(i),
-        input_shape(i));
+        "[{}] vjp gave {} as the gradient of input {}, which is {} {}", node_.rules->name, gradient, i,
+        input_dtype(i), input_shape(i));
   run_.add(node_.inputs[i].slot, std::move(gradient));
 }
 
@@ -195,14 +216,19 @@ void Tape::backward(const Tensor& y, const BackwardOptions& options) {
     Tensor& gradient = gradients[static_cast<size_t>(wanted[i])];
     if (!gradient.defined()) continue;
     Tensor& sum = leaves[i].impl()->grad;
-    if (sum.defined()) sum = detail::accumulate(sum, gradient);
-    else if (options.create_graph || detail::owns_memory_alone(gradient)) sum = gradient;
-    else detail::copy_values(gradient, sum = empty_like(gradient));  // two leaves never share a gradient's memory
+    if (sum.defined())
+      sum = detail::accumulate(sum, gradient);
+    else if (options.create_graph || detail::owns_memory_alone(gradient))
+      sum = gradient;
+    else
+      detail::copy_values(gradient,
+                          sum = empty_like(gradient));  // two leaves never share a gradient's memory
     gradient = Tensor();
   }
 }
 
-std::vector<Tensor> Tape::gradient(const Tensor& y, const std::vector<Tensor>& xs, const BackwardOptions& options) {
+std::vector<Tensor> Tape::gradient(const Tensor& y, const std::vector<Tensor>& xs,
+                                   const BackwardOptions& options) {
   detail::Recording& list = open("gradient");
   std::vector<int32_t> wanted;
   for (const Tensor& x : xs) {

@@ -14,8 +14,7 @@ constexpr int64_t parallel_elements = 1 << 16;
 // Transposing goes by squares of this side, so that both sides' lines stay in L1.
 constexpr int64_t square = 32;
 
-template <class T>
-void copy_rows(const StridedWalk<2>& walk, const T* from, T* to) {
+template <class T> void copy_rows(const StridedWalk<2>& walk, const T* from, T* to) {
   const int64_t n = walk.inner();
   const int64_t from_step = walk.inner_step(1);
   const int64_t to_step = walk.inner_step(0);
@@ -24,8 +23,10 @@ void copy_rows(const StridedWalk<2>& walk, const T* from, T* to) {
     walk.for_rows(begin, end, [&](const auto& at) {
       const T* source = from + at[1];
       T* target = to + at[0];
-      if (from_step == 1 && to_step == 1) std::copy_n(source, n, target);
-      else if (from_step == 0 && to_step == 1) std::fill_n(target, n, *source);
+      if (from_step == 1 && to_step == 1)
+        std::copy_n(source, n, target);
+      else if (from_step == 0 && to_step == 1)
+        std::fill_n(target, n, *source);
       else
         for (int64_t i = 0; i < n; ++i) target[i * to_step] = source[i * from_step];
     });
@@ -56,7 +57,8 @@ void copy_transposed(const StridedWalk<2>& walk, size_t source_axis, const T* fr
     planes.for_rows(row_of_planes, row_of_planes + 1, [&](const auto& at) {
       const T* source = from + at[1] + column * planes.inner_step(1);
       T* target = to + at[0] + column * planes.inner_step(0);
-      const int64_t grain = std::max<int64_t>(square, parallel_elements / std::max<int64_t>(columns, 1) / square * square);
+      const int64_t grain =
+          std::max<int64_t>(square, parallel_elements / std::max<int64_t>(columns, 1) / square * square);
       parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
         for (int64_t r0 = begin; r0 < end; r0 += square)
           for (int64_t c0 = 0; c0 < columns; c0 += square)
@@ -68,8 +70,7 @@ void copy_transposed(const StridedWalk<2>& walk, size_t source_axis, const T* fr
   }
 }
 
-template <class T>
-void copy_typed(const StridedWalk<2>& walk, const T* from, T* to) {
+template <class T> void copy_typed(const StridedWalk<2>& walk, const T* from, T* to) {
   const size_t last = walk.rank() - 1;
   if (walk.step(last, 0) == 1 && walk.step(last, 1) != 1 && walk.step(last, 1) != 0)
     for (size_t axis = 0; axis < last; ++axis)
@@ -85,11 +86,15 @@ void copy_values(const Tensor& from, const Tensor& to) {
     std::memmove(to.raw_bytes(), from.raw_bytes(), static_cast<size_t>(to.numel()) * item_size(to.dtype()));
     return;
   }
-  const StridedWalk<2> walk(to.shape(), {to.strides(), broadcast_strides(from.shape(), from.strides(), to.shape())});
+  const StridedWalk<2> walk(to.shape(),
+                            {to.strides(), broadcast_strides(from.shape(), from.strides(), to.shape())});
   switch (item_size(to.dtype())) {  // only the width matters to a copy
-    case 1: return copy_typed(walk, from.raw<uint8_t>(), to.raw<uint8_t>());
-    case 4: return copy_typed(walk, from.raw<uint32_t>(), to.raw<uint32_t>());
-    default: return copy_typed(walk, from.raw<uint64_t>(), to.raw<uint64_t>());
+    case 1:
+      return copy_typed(walk, from.raw<uint8_t>(), to.raw<uint8_t>());
+    case 4:
+      return copy_typed(walk, from.raw<uint32_t>(), to.raw<uint32_t>());
+    default:
+      return copy_typed(walk, from.raw<uint64_t>(), to.raw<uint64_t>());
   }
 }
 
@@ -108,8 +113,10 @@ Tensor cast_values(const Tensor& tensor, DType dtype) {
       using To = decltype(to);
       const auto* source = flat.raw<decltype(from)>();
       std::transform(source, source + flat.numel(), result.raw<To>(), [](auto value) {
-        if constexpr (std::is_same_v<To, bool>) return value != 0;
-        else return static_cast<To>(value);
+        if constexpr (std::is_same_v<To, bool>)
+          return value != 0;
+        else
+          return static_cast<To>(value);
       });
     });
   });

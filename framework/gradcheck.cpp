@@ -14,7 +14,8 @@ namespace {
 /// A copy with the same strides (and so the same gaps and repeats), on its own memory.
 Tensor copy_with_layout(const Tensor& tensor) {
   int64_t reach = 1;
-  for (size_t i = 0; i < tensor.rank(); ++i) reach += std::max<int64_t>(0, tensor.shape()[i] - 1) * tensor.strides()[i];
+  for (size_t i = 0; i < tensor.rank(); ++i)
+    reach += std::max<int64_t>(0, tensor.shape()[i] - 1) * tensor.strides()[i];
   const Tensor memory = empty({reach}, {.dtype = tensor.dtype()});
   Tensor copy = detail::view(memory, tensor.shape(), tensor.strides());
   detail::copy_values(tensor, copy);
@@ -31,8 +32,8 @@ double weighted_sum(const std::vector<Tensor>& outputs, const std::vector<Tensor
   return sum;
 }
 
-std::vector<Tensor> analytic_gradients(const TensorFunction& f, const std::vector<Tensor>& inputs, uint64_t seed,
-                                       std::vector<Tensor>& weights) {
+std::vector<Tensor> analytic_gradients(const TensorFunction& f, const std::vector<Tensor>& inputs,
+                                       uint64_t seed, std::vector<Tensor>& weights) {
   Tape tape;
   for (const Tensor& input : inputs) tape.watch(input);
   const std::vector<Tensor> outputs = f(inputs);
@@ -41,7 +42,8 @@ std::vector<Tensor> analytic_gradients(const TensorFunction& f, const std::vecto
   for (const Tensor& input : inputs) sums.push_back(zeros_like(input));
   for (const Tensor& output : outputs) {
     weights.push_back(uniform(output.shape(), 0.5, 1.5, {.dtype = DType::float64}, random));
-    if (detail::current_recording()->slot_of(output, "gradcheck", 0) < 0) continue;  // a constant: no gradient
+    if (detail::current_recording()->slot_of(output, "gradcheck", 0) < 0)
+      continue;  // a constant: no gradient
     const auto parts = tape.gradient(output, inputs, {.gradient = weights.back(), .retain_graph = true});
     for (size_t i = 0; i < sums.size(); ++i) sums[i] = detail::accumulate(sums[i], parts[i]);
   }
@@ -62,7 +64,8 @@ int64_t place_of(const Tensor& tensor, int64_t flat, Shape& index) {
 
 }  // namespace
 
-GradcheckResult gradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
+GradcheckResult gradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs,
+                          const GradcheckOptions& options) {
   std::vector<Tensor> points;
   for (const Tensor& input : inputs) {
     check(input.dtype() == DType::float64, "[gradcheck] expected float64 inputs, got {}", input);
@@ -101,11 +104,13 @@ GradcheckResult gradcheck(const TensorFunction& f, const std::vector<Tensor>& in
   return result;
 }
 
-GradcheckResult gradgradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
+GradcheckResult gradgradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs,
+                              const GradcheckOptions& options) {
   std::vector<Tensor> all = inputs;
   {
     Random random(options.seed + 1);
-    for (const Tensor& output : f(inputs)) all.push_back(uniform(output.shape(), 0.5, 1.5, {.dtype = DType::float64}, random));
+    for (const Tensor& output : f(inputs))
+      all.push_back(uniform(output.shape(), 0.5, 1.5, {.dtype = DType::float64}, random));
   }
   const size_t count = inputs.size();
   const TensorFunction gradients = [&](const std::vector<Tensor>& arguments) {
@@ -115,7 +120,8 @@ GradcheckResult gradgradcheck(const TensorFunction& f, const std::vector<Tensor>
     const std::vector<Tensor> outputs = f(xs);
     std::vector<Tensor> result;
     for (size_t i = 0; i < outputs.size(); ++i)
-      for (Tensor& gradient : tape.gradient(outputs[i], xs, {.gradient = arguments[count + i], .create_graph = true}))
+      for (Tensor& gradient :
+           tape.gradient(outputs[i], xs, {.gradient = arguments[count + i], .create_graph = true}))
         result.push_back(std::move(gradient));
     return result;
   };

@@ -13,10 +13,10 @@ namespace reel {
 using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 
 struct GradcheckOptions {
-  double step = 1e-6;       ///< Of the difference, relative to max(1, |x|).
-  double absolute = 1e-7;   ///< Allowed error: absolute + relative * |expected|.
+  double step = 1e-6;      ///< Of the difference, relative to max(1, |x|).
+  double absolute = 1e-7;  ///< Allowed error: absolute + relative * |expected|.
   double relative = 1e-6;
-  uint64_t seed = 1;        ///< Of the weights by which the outputs are summed up.
+  uint64_t seed = 1;  ///< Of the weights by which the outputs are summed up.
 };
 
 struct GradcheckResult {
@@ -26,12 +26,13 @@ struct GradcheckResult {
   explicit operator bool() const { return passed; }
 };
 
-/// Compares the gradients of f's outputs (summed with random weights) with respect to every element of every input
-/// against (f(x + h) - f(x - h)) / 2h. `inputs` must be float64.
-GradcheckResult gradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
+/// Compares the gradients of f's outputs (summed with random weights) with respect to every element of every
+/// input against (f(x + h) - f(x - h)) / 2h. `inputs` must be float64.
+GradcheckResult gradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs,
+                          const GradcheckOptions& options = {});
 
-/// The same for the gradients of f, as functions of the inputs and of the gradient that comes from above: checks second
-/// derivatives.
+/// The same for the gradients of f, as functions of the inputs and of the gradient that comes from above:
+/// checks second derivatives.
 GradcheckResult gradgradcheck(const TensorFunction& f, const std::vector<Tensor>& inputs,
                               const GradcheckOptions& options = {});
 

@@ -1,5 +1,5 @@
-// Memory behind tensors: a caching allocator. Blocks that are given back are kept by the thread and handed out again,
-// so that a steady training step asks the system for nothing.
+// Memory behind tensors: a caching allocator. Blocks that are given back are kept by the thread and handed
+// out again, so that a steady training step asks the system for nothing.
 #pragma once
 
 #include <cstddef>

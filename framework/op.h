@@ -1,16 +1,19 @@
-// The contract by which an op is defined in one place, and `apply`, the only way to run one. Knows no concrete op.
+// The contract by which an op is defined in one place, and `apply`, the only way to run one. Knows no
+// concrete op.
 //
 // An op is a struct. Attributes are its members; beside them stand
 //   static constexpr std::string_view name;
-//   TensorSpec shape(Inputs in) const;            checks the inputs (throws), tells the result; runs before anything is
-//   void forward(Inputs in, Tensor& out) const;   allocated; `out` comes contiguous and uninitialised
-//   Saves saves(uint32_t needs) const;            what backward reads, where bit i of `needs` says that input i's gradient
+//   TensorSpec shape(Inputs in) const;            checks the inputs (throws), tells the result; runs before
+//   anything is void forward(Inputs in, Tensor& out) const;   allocated; `out` comes contiguous and
+//   uninitialised Saves saves(uint32_t needs) const;            what backward reads, where bit i of `needs`
+//   says that input i's gradient
 //                                                 is wanted; may be left out when backward reads nothing
-//   void vjp(Backward& b) const;                  b.set(i, ...) for each input i with b.needs(i), by public ops on b.grad(),
-//                                                 b.input(), b.output(), so that it can be recorded again; may be left out
-//                                                 when the op has no gradient
-// An op that returns a view of its input has `Tensor view(Inputs in) const` in the place of shape and forward; one with
-// several results has `std::vector<Tensor> run(Inputs in) const`.
+//   void vjp(Backward& b) const;                  b.set(i, ...) for each input i with b.needs(i), by public
+//   ops on b.grad(),
+//                                                 b.input(), b.output(), so that it can be recorded again;
+//                                                 may be left out when the op has no gradient
+// An op that returns a view of its input has `Tensor view(Inputs in) const` in the place of shape and
+// forward; one with several results has `std::vector<Tensor> run(Inputs in) const`.
 #pragma once
 
 #include <concepts>
@@ -52,7 +55,9 @@ class Saves {
   static constexpr Saves output(unsigned i = 0) { return Saves(1U << (max_inputs + i)); }
   constexpr Saves operator|(Saves other) const { return Saves(bits_ | other.bits_); }
   constexpr bool has_input(size_t i) const { return i < max_inputs && (bits_ >> i & 1U) != 0; }
-  constexpr bool has_output(size_t i) const { return i < 32 - max_inputs && (bits_ >> (max_inputs + i) & 1U) != 0; }
+  constexpr bool has_output(size_t i) const {
+    return i < 32 - max_inputs && (bits_ >> (max_inputs + i) & 1U) != 0;
+  }
   constexpr bool any() const { return bits_ != 0; }
 
  private:
@@ -78,15 +83,15 @@ class Backward {
   const Tensor& input(size_t i) const;       ///< A saved input; throws if `saves` did not name it.
   const Tensor& output(size_t i = 0) const;  ///< A saved output.
   bool has_grad(size_t i) const;             ///< Whether anything depends on output i.
-  Tensor grad(size_t i = 0) const;           ///< Gradient with respect to output i; zeros if nothing depends on it.
-  bool needs(size_t i) const;                ///< Whether the gradient with respect to input i is wanted.
+  Tensor grad(size_t i = 0) const;  ///< Gradient with respect to output i; zeros if nothing depends on it.
+  bool needs(size_t i) const;       ///< Whether the gradient with respect to input i is wanted.
   /// Contributes `gradient`, of input i's shape, to the gradient with respect to input i.
   void set(size_t i, Tensor gradient);
 
   /// True while this backward pass is itself recorded; then only public ops may be used.
   bool recorded() const;
-  /// Memory shortcut where the pass is not recorded: the gradient of input i as gathered so far, to be added to in
-  /// place, or nullptr if there is none that belongs to the pass alone.
+  /// Memory shortcut where the pass is not recorded: the gradient of input i as gathered so far, to be added
+  /// to in place, or nullptr if there is none that belongs to the pass alone.
   Tensor* accumulator(size_t i);
   /// The same, beginning with zeros where there is nothing yet.
   Tensor& zeroed_accumulator(size_t i);
@@ -111,7 +116,9 @@ struct OpRules {
 };
 
 template <class O>
-concept Differentiable = requires(const O& op, Backward& backward) { op.vjp(backward); };
+concept Differentiable = requires(const O& op, Backward& backward) {
+  op.vjp(backward);
+};
 
 template <class O>
 inline constexpr OpRules rules_of = {
@@ -122,8 +129,10 @@ inline constexpr OpRules rules_of = {
     .destroy = std::is_trivially_destructible_v<O> ? nullptr : +[](void* op) { static_cast<O*>(op)->~O(); },
     .saves =
         [](const void* op, uint32_t needs) {
-          if constexpr (requires(const O& o) { o.saves(needs); }) return static_cast<const O*>(op)->saves(needs);
-          else return (static_cast<void>(op), static_cast<void>(needs), Saves());
+          if constexpr (requires(const O& o) { o.saves(needs); })
+            return static_cast<const O*>(op)->saves(needs);
+          else
+            return (static_cast<void>(op), static_cast<void>(needs), Saves());
         },
     .vjp =
         [] {
@@ -166,9 +175,9 @@ concept KernelOp = requires(const O& op, Inputs in, Tensor& out) {
 template <class O>
 concept Op = KernelOp<O> || ViewOp<O> || MultiOp<O>;
 
-/// Runs `op`: checks shapes, allocates, computes, records. Returns a Tensor, or a vector of them for an op with `run`.
-template <Op O>
-auto apply(O op, Inputs inputs) {
+/// Runs `op`: checks shapes, allocates, computes, records. Returns a Tensor, or a vector of them for an op
+/// with `run`.
+template <Op O> auto apply(O op, Inputs inputs) {
   auto finish = [&](std::span<Tensor> outputs) {
     if constexpr (detail::Differentiable<O>)
       if (detail::recording()) detail::record(detail::rules_of<O>, &op, inputs, outputs);
@@ -191,14 +200,12 @@ auto apply(O op, Inputs inputs) {
   }
 }
 
-template <Op O, std::same_as<Tensor>... T>
-auto apply(O op, const T&... inputs) {
+template <Op O, std::same_as<Tensor>... T> auto apply(O op, const T&... inputs) {
   const Tensor* const pointers[] = {&inputs...};
   return apply(std::move(op), Inputs(pointers));
 }
 
-template <Op O>
-auto apply(O op, std::span<const Tensor> inputs) {
+template <Op O> auto apply(O op, std::span<const Tensor> inputs) {
   std::vector<const Tensor*> pointers;
   pointers.reserve(inputs.size());
   for (const Tensor& input : inputs) pointers.push_back(&input);

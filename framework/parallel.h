@@ -12,16 +12,17 @@ int num_threads();
 
 namespace detail {
 
-/// Calls f(begin, end) on parts that cover [0, n). A part is a multiple of `grain` long (but the last), and where it
-/// begins does not depend on the number of threads as long as f treats each multiple of `grain` alike. Runs in place
-/// where n is not above `grain`. An exception from f reaches the caller.
+/// Calls f(begin, end) on parts that cover [0, n). A part is a multiple of `grain` long (but the last), and
+/// where it begins does not depend on the number of threads as long as f treats each multiple of `grain`
+/// alike. Runs in place where n is not above `grain`. An exception from f reaches the caller.
 void parallel_ranges(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f);
 
-template <class F>
-void parallel_for(int64_t n, int64_t grain, F&& f) {
+template <class F> void parallel_for(int64_t n, int64_t grain, F&& f) {
   if (n <= 0) return;
-  if (n <= grain) f(int64_t{0}, n);
-  else parallel_ranges(n, grain, f);
+  if (n <= grain)
+    f(int64_t{0}, n);
+  else
+    parallel_ranges(n, grain, f);
 }
 
 }  // namespace detail

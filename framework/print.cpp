@@ -10,8 +10,7 @@
 namespace reel {
 namespace {
 
-template <class T>
-void print_values(std::ostream& stream, const Tensor& tensor) {
+template <class T> void print_values(std::ostream& stream, const Tensor& tensor) {
   // xtensor prints bool and bytes as characters would be; wider integers read as numbers.
   using Printed = std::conditional_t<std::is_same_v<T, bool> || std::is_same_v<T, uint8_t>, int, T>;
   std::vector<Printed> values;
@@ -30,10 +29,14 @@ std::ostream& operator<<(std::ostream& stream, const Tensor& tensor) { return st
 std::string Tensor::str() const {
   if (!defined()) return "undefined";
   std::ostringstream stream;
-  if (rank() == 0 && is_floating(dtype())) stream << item();
-  else if (rank() == 0) stream << item<int64_t>();
-  else if (numel() == 0) stream << "[]";
-  else detail::dispatch(dtype(), [&](auto zero) { print_values<decltype(zero)>(stream, *this); });
+  if (rank() == 0 && is_floating(dtype()))
+    stream << item();
+  else if (rank() == 0)
+    stream << item<int64_t>();
+  else if (numel() == 0)
+    stream << "[]";
+  else
+    detail::dispatch(dtype(), [&](auto zero) { print_values<decltype(zero)>(stream, *this); });
   stream << "\n" << detail::text(*this);
   return stream.str();
 }

@@ -36,11 +36,9 @@ double unit(uint32_t high, uint32_t low) {  // 53 bits
 }
 
 /// The values that one block of four words gives: four floats or two doubles.
-template <class T>
-inline constexpr int64_t per_block = std::is_same_v<T, float> ? 4 : 2;
+template <class T> inline constexpr int64_t per_block = std::is_same_v<T, float> ? 4 : 2;
 
-template <class T>
-std::array<T, per_block<T>> uniform_block(const std::array<uint32_t, 4>& words) {
+template <class T> std::array<T, per_block<T>> uniform_block(const std::array<uint32_t, 4>& words) {
   if constexpr (std::is_same_v<T, float>) {
     std::array<T, 4> result;
     std::transform(words.begin(), words.end(), result.begin(),
@@ -52,8 +50,7 @@ std::array<T, per_block<T>> uniform_block(const std::array<uint32_t, 4>& words) 
 }
 
 /// Box and Muller: pairs of uniforms to pairs of normals.
-template <class T>
-std::array<T, per_block<T>> normal_block(const std::array<uint32_t, 4>& words) {
+template <class T> std::array<T, per_block<T>> normal_block(const std::array<uint32_t, 4>& words) {
   auto result = uniform_block<T>(words);
   for (size_t i = 0; i < result.size(); i += 2) {
     const T radius = std::sqrt(T(-2) * std::log(T(1) - result[i]));  // 1 - u is never 0
@@ -65,8 +62,7 @@ std::array<T, per_block<T>> normal_block(const std::array<uint32_t, 4>& words) {
 }
 
 /// Fills a new tensor by blocks; `block` turns four words into per_block values.
-template <class T, class Block>
-Tensor fill_by_blocks(const Shape& shape, Random& random, Block block) {
+template <class T, class Block> Tensor fill_by_blocks(const Shape& shape, Random& random, Block block) {
   Tensor result = empty(shape, {.dtype = detail::dtype_of<T>()});
   const int64_t n = result.numel();
   const int64_t blocks = (n + per_block<T> - 1) / per_block<T>;
@@ -115,7 +111,8 @@ Tensor uniform(const Shape& shape, double low, double high, TensorOptions option
     using T = decltype(zero);
     const T scale = static_cast<T>(high - low);
     const T shift = static_cast<T>(low);
-    const T below = std::max(shift, std::nextafter(static_cast<T>(high), shift));  // rounding must not reach `high`
+    const T below =
+        std::max(shift, std::nextafter(static_cast<T>(high), shift));  // rounding must not reach `high`
     return fill_by_blocks<T>(shape, random, [=](const std::array<uint32_t, 4>& words) {
       auto values = uniform_block<T>(words);
       for (T& value : values) value = std::min(below, shift + scale * value);
@@ -124,7 +121,9 @@ Tensor uniform(const Shape& shape, double low, double high, TensorOptions option
   });
 }
 
-Tensor rand(const Shape& shape, TensorOptions options, Random& random) { return uniform(shape, 0, 1, options, random); }
+Tensor rand(const Shape& shape, TensorOptions options, Random& random) {
+  return uniform(shape, 0, 1, options, random);
+}
 
 Tensor normal(const Shape& shape, double mean, double deviation, TensorOptions options, Random& random) {
   check(deviation >= 0, "[normal] expected a deviation of at least 0, got {}", deviation);
@@ -140,7 +139,9 @@ Tensor normal(const Shape& shape, double mean, double deviation, TensorOptions o
   });
 }
 
-Tensor randn(const Shape& shape, TensorOptions options, Random& random) { return normal(shape, 0, 1, options, random); }
+Tensor randn(const Shape& shape, TensorOptions options, Random& random) {
+  return normal(shape, 0, 1, options, random);
+}
 
 Tensor randint(int64_t low, int64_t high, const Shape& shape, Random& random) {
   check(low < high, "[randint] expected low < high, got {} and {}", low, high);

@@ -1,5 +1,6 @@
-// Random numbers by counter: the i-th value of a draw depends on the seed and on how much was drawn before, never on the
-// number of threads. Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+// Random numbers by counter: the i-th value of a draw depends on the seed and on how much was drawn before,
+// never on the number of threads. Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2,
+// 3", SC 2011).
 #pragma once
 
 #include <array>
@@ -20,8 +21,8 @@ class Random {
   std::array<uint32_t, 4> peek(uint64_t ahead) const;
   void skip(uint64_t count) { position_ += count; }
 
-  double uniform();                 ///< In [0, 1).
-  int64_t below(int64_t bound);     ///< In [0, bound), without bias; throws unless bound is at least 1.
+  double uniform();              ///< In [0, 1).
+  int64_t below(int64_t bound);  ///< In [0, bound), without bias; throws unless bound is at least 1.
 
   uint64_t seed() const { return seed_; }
   uint64_t position() const { return position_; }
@@ -42,12 +43,15 @@ Random& default_random();
 void manual_seed(uint64_t seed);
 
 /// Uniform in [low, high); floating dtypes.
-Tensor uniform(const Shape& shape, double low, double high, TensorOptions options = {}, Random& random = default_random());
-Tensor rand(const Shape& shape, TensorOptions options = {}, Random& random = default_random());  ///< Uniform in [0, 1).
+Tensor uniform(const Shape& shape, double low, double high, TensorOptions options = {},
+               Random& random = default_random());
+Tensor rand(const Shape& shape, TensorOptions options = {},
+            Random& random = default_random());  ///< Uniform in [0, 1).
 /// Normal with the given mean and standard deviation; floating dtypes.
 Tensor normal(const Shape& shape, double mean, double deviation, TensorOptions options = {},
               Random& random = default_random());
-Tensor randn(const Shape& shape, TensorOptions options = {}, Random& random = default_random());  ///< Standard normal.
+Tensor randn(const Shape& shape, TensorOptions options = {},
+             Random& random = default_random());  ///< Standard normal.
 /// int64 in [low, high).
 Tensor randint(int64_t low, int64_t high, const Shape& shape, Random& random = default_random());
 /// 1 with probability `p`, else 0, in the given dtype. p in [0, 1].

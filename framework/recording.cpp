@@ -89,8 +89,11 @@ int32_t Recording::slot_of(const Tensor& tensor, std::string_view op, size_t ind
     const auto found = leaf_slots.find(&impl);
     return found == leaf_slots.end() ? -1 : found->second;
   }
-  fail("[{}] input {}, {}, was recorded on another tape, which has ended or is another thread's: its gradient would "
-       "be lost; detach() it to use its value", {text(op), text(index), text(tensor)});
+  fail(
+      "[{}] input {}, {}, was recorded on another tape, which has ended or is another thread's: its gradient "
+      "would "
+      "be lost; detach() it to use its value",
+      {text(op), text(index), text(tensor)});
 }
 
 void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> outputs) {
@@ -123,7 +126,8 @@ void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> out
   if (saves.any()) {
     node->saved = list.arena.take_array<SavedValue>(inputs.size() + outputs.size());
     const auto save = [&](const Tensor& tensor, size_t which) {
-      new (&node->saved[node->saved_count++]) SavedValue{tensor, tensor.version(), static_cast<uint8_t>(which)};
+      new (&node->saved[node->saved_count++])
+          SavedValue{tensor, tensor.version(), static_cast<uint8_t>(which)};
     };
     for (size_t i = 0; i < inputs.size(); ++i)
       if (saves.has_input(i)) save(inputs[i], i);
@@ -132,7 +136,8 @@ void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> out
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
     new (&node->outputs[i]) NodeOutput{outputs[i].dtype(), outputs[i].shape()};
-    outputs[i].impl()->mark.store({list.uid, static_cast<int32_t>(list.producer.size())}, std::memory_order_relaxed);
+    outputs[i].impl()->mark.store({list.uid, static_cast<int32_t>(list.producer.size())},
+                                  std::memory_order_relaxed);
     list.producer.push_back(static_cast<int32_t>(list.nodes.size()));
   }
   rules.move(node->op, op);
@@ -140,6 +145,7 @@ void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> out
 }
 
 bool is_recorded_result(const Tensor& tensor) {
+  if (!tensor.defined()) fail_undefined();
   const TapeMark mark = tensor.impl()->mark.load(std::memory_order_relaxed);
   return current && mark.tape == current->uid && mark.slot >= 0;
 }

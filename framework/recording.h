@@ -18,8 +18,7 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
   ~Arena();
   void* take(size_t bytes, size_t alignment);
-  template <class T>
-  T* take_array(size_t count) {
+  template <class T> T* take_array(size_t count) {
     return static_cast<T*>(take(count * sizeof(T), alignof(T)));
   }
   void reset() { block_ = used_ = 0; }
@@ -70,8 +69,8 @@ struct Node {
 
 /// The list of one thread's outermost tape.
 struct Recording {
-  uint32_t uid = 0;   // unique among all recordings of the process
-  size_t depth = 0;   // open tapes
+  uint32_t uid = 0;  // unique among all recordings of the process
+  size_t depth = 0;  // open tapes
   Arena arena;
   std::vector<Node*> nodes;
   std::vector<int32_t> producer;  // by slot: index of the node, -1 for a leaf
@@ -89,8 +88,8 @@ struct Recording {
 
   void begin();
   void clear();  // iteratively, latest first
-  /// Slot of a tensor: -1 if it is neither on this list nor wants a gradient. Throws, naming `op`, on one that another
-  /// tape recorded.
+  /// Slot of a tensor: -1 if it is neither on this list nor wants a gradient. Throws, naming `op`, on one
+  /// that another tape recorded.
   int32_t slot_of(const Tensor& tensor, std::string_view op, size_t index);
   int32_t leaf_slot(const Tensor& tensor);
 };

@@ -24,9 +24,12 @@ Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b) {
   const size_t lead = longer.rank() - shorter.rank();
   for (size_t i = 0; i < shorter.rank(); ++i) {
     int64_t& extent = result[lead + i];
-    if (extent == 1) extent = shorter[i];
-    else check(shorter[i] == 1 || shorter[i] == extent, "[{}] shapes {} and {} do not broadcast: axis {} has {} and {}", op,
-               a, b, lead + i, a.rank() >= b.rank() ? extent : shorter[i], a.rank() >= b.rank() ? shorter[i] : extent);
+    if (extent == 1)
+      extent = shorter[i];
+    else
+      check(shorter[i] == 1 || shorter[i] == extent,
+            "[{}] shapes {} and {} do not broadcast: axis {} has {} and {}", op, a, b, lead + i,
+            a.rank() >= b.rank() ? extent : shorter[i], a.rank() >= b.rank() ? shorter[i] : extent);
   }
   return result;
 }

@@ -55,7 +55,9 @@ class Shape {
     return n;
   }
 
-  constexpr bool operator==(const Shape& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
+  constexpr bool operator==(const Shape& other) const {
+    return std::equal(begin(), end(), other.begin(), other.end());
+  }
 
   /// "[2, 3]".
   std::string str() const;
@@ -76,8 +78,8 @@ Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b);
 /// Row-major strides of `shape`.
 Shape contiguous_strides(const Shape& shape);
 
-/// Strides that read a tensor of `shape` and `strides` as one of shape `target`: 0 along repeated axes. `shape` must
-/// broadcast to `target`.
+/// Strides that read a tensor of `shape` and `strides` as one of shape `target`: 0 along repeated axes.
+/// `shape` must broadcast to `target`.
 Shape broadcast_strides(const Shape& shape, const Shape& strides, const Shape& target);
 
 }  // namespace detail

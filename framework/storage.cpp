@@ -1,15 +1,19 @@
 #include "framework/storage.h"
 
+#include <cstdint>
 #include <new>
 
+#include "framework/error.h"
 #include "framework/memory.h"
 
 namespace reel::detail {
 namespace {
-constexpr size_t header_bytes = (sizeof(Storage) + 63) / 64 * 64;  // the data begins on a cache line of its own
+constexpr size_t header_bytes =
+    (sizeof(Storage) + 63) / 64 * 64;  // the data begins on a cache line of its own
 }
 
 Handle<Storage> Storage::create(size_t bytes) {
+  check(bytes <= PTRDIFF_MAX - header_bytes, "[allocate] out of memory: {} bytes wanted", bytes);
   void* block = allocate(header_bytes + bytes);
   auto* storage = new (block) Storage;
   storage->bytes = bytes;

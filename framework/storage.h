@@ -1,5 +1,5 @@
-// The memory of a tensor: reference counted, with a version that each in-place change raises. Internal; users hold
-// Tensors.
+// The memory of a tensor: reference counted, with a version that each in-place change raises. Internal; users
+// hold Tensors.
 #pragma once
 
 #include <atomic>
@@ -11,8 +11,7 @@
 namespace reel::detail {
 
 /// Reference-counted pointer to a T with `std::atomic<int32_t> references` and a static `destroy(T*)`.
-template <class T>
-class Handle {
+template <class T> class Handle {
  public:
   Handle() = default;
   explicit Handle(T* adopted) : pointer_(adopted) {}  // takes over one reference
@@ -42,11 +41,11 @@ class Handle {
 
 struct Storage {
   std::atomic<int32_t> references{1};
-  uint32_t version = 0;                // raised by each in-place change
-  const char* last_change = "";        // who made it, for messages
+  uint32_t version = 0;          // raised by each in-place change
+  const char* last_change = "";  // who made it, for messages
   size_t bytes = 0;
   std::byte* data = nullptr;
-  std::shared_ptr<void> owner;         // keeps foreign memory (a mapped file, say) alive; null for our own
+  std::shared_ptr<void> owner;  // keeps foreign memory (a mapped file, say) alive; null for our own
 
   /// Fresh memory, uninitialised. Header and data share one block.
   static Handle<Storage> create(size_t bytes);

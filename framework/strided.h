@@ -1,5 +1,5 @@
-// Walking several strided operands over one shape. Internal. Axes that lie behind one another in every operand are
-// merged; the innermost axis is left to the caller's loop.
+// Walking several strided operands over one shape. Internal. Axes that lie behind one another in every
+// operand are merged; the innermost axis is left to the caller's loop.
 #pragma once
 
 #include <array>
@@ -9,8 +9,7 @@
 
 namespace reel::detail {
 
-template <size_t K>
-class StridedWalk {
+template <size_t K> class StridedWalk {
  public:
   using Offsets = std::array<int64_t, K>;
 
@@ -43,9 +42,9 @@ class StridedWalk {
   int64_t inner_step(size_t operand) const { return steps_[rank_ - 1][operand]; }
   int64_t rows() const { return rows_; }
 
-  /// Calls f(offsets) for the rows [begin, end), in order; offsets are in elements, of each operand's row start.
-  template <class F>
-  void for_rows(int64_t begin, int64_t end, F&& f) const {
+  /// Calls f(offsets) for the rows [begin, end), in order; offsets are in elements, of each operand's row
+  /// start.
+  template <class F> void for_rows(int64_t begin, int64_t end, F&& f) const {
     if (begin >= end) return;
     std::array<int64_t, Shape::max_rank> index{};
     Offsets offsets{};

@@ -10,18 +10,21 @@
 namespace reel {
 
 struct BackwardOptions {
-  Tensor gradient = {};       ///< With respect to `y`, of its shape; may be left out where y has one element (then 1).
+  Tensor gradient =
+      {};  ///< With respect to `y`, of its shape; may be left out where y has one element (then 1).
   bool retain_graph = false;  ///< Keep what was saved, so that backward can run again.
-  bool create_graph = false;  ///< Record the backward pass too, so that it can be differentiated; implies retain_graph.
+  bool create_graph =
+      false;  ///< Record the backward pass too, so that it can be differentiated; implies retain_graph.
 };
 
 namespace detail {
 struct Recording;
 }
 
-/// Records, from its construction to the end of its scope, every op of this thread that depends on a tensor with
-/// requires_grad or a watched one. Outside of any tape nothing is recorded. A tape within a tape shares the outer one's
-/// list: what it records, its own gradients included (create_graph), can be differentiated by the outer one.
+/// Records, from its construction to the end of its scope, every op of this thread that depends on a tensor
+/// with requires_grad or a watched one. Outside of any tape nothing is recorded. A tape within a tape shares
+/// the outer one's list: what it records, its own gradients included (create_graph), can be differentiated by
+/// the outer one.
 class Tape {
  public:
   Tape();
@@ -29,15 +32,17 @@ class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  /// Adds to grad() of every tensor with requires_grad that `y` depends on. Frees what was saved as it goes, unless told
-  /// otherwise: a second call for the same values then throws.
-  /// Throws where y was not recorded here, has several elements and no gradient is given, or a value that was saved has
-  /// been changed in place since.
+  /// Adds to grad() of every tensor with requires_grad that `y` depends on. Frees what was saved as it goes,
+  /// unless told otherwise: a second call for the same values then throws. Throws where y was not recorded
+  /// here, has several elements and no gradient is given, or a value that was saved has been changed in place
+  /// since.
   void backward(const Tensor& y, const BackwardOptions& options = {});
 
-  /// Gradients of y with respect to each of `xs`, in order, leaving grad() alone: zeros where y does not depend on one.
-  /// Each of `xs` must have been on this tape: a leaf with requires_grad, a watched tensor, or a result.
-  std::vector<Tensor> gradient(const Tensor& y, const std::vector<Tensor>& xs, const BackwardOptions& options = {});
+  /// Gradients of y with respect to each of `xs`, in order, leaving grad() alone: zeros where y does not
+  /// depend on one. Each of `xs` must have been on this tape: a leaf with requires_grad, a watched tensor, or
+  /// a result.
+  std::vector<Tensor> gradient(const Tensor& y, const std::vector<Tensor>& xs,
+                               const BackwardOptions& options = {});
 
   /// Tracks `x` from here on as if it had requires_grad, for gradient().
   void watch(const Tensor& x);

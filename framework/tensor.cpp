@@ -16,7 +16,9 @@ void TensorImpl::destroy(TensorImpl* impl) noexcept {
   deallocate(impl, sizeof(TensorImpl));
 }
 
-void fail_undefined() { throw Error("[tensor] an undefined tensor was used where one with values is needed"); }
+void fail_undefined() {
+  throw Error("[tensor] an undefined tensor was used where one with values is needed");
+}
 
 namespace {
 
@@ -77,7 +79,8 @@ Tensor view(const Tensor& tensor, const Shape& shape, const Shape& strides, int6
 std::string text(DType dtype) { return std::string(name(dtype)); }
 
 std::string text(const Tensor& tensor) {
-  return tensor.defined() ? format("{} {}", {text(tensor.dtype()), tensor.shape().str()}) : std::string("undefined");
+  return tensor.defined() ? format("{} {}", {text(tensor.dtype()), tensor.shape().str()})
+                          : std::string("undefined");
 }
 
 }  // namespace detail
@@ -86,7 +89,8 @@ int64_t Tensor::size(int64_t axis) const { return shape()[detail::normalize_axis
 
 void* Tensor::typed(std::string_view caller, DType wanted, bool contiguous) const {
   check(dtype() == wanted, "[{}] asked for {}, but the tensor is {}", caller, wanted, *this);
-  check(!contiguous || is_contiguous(), "[{}] the tensor {} is a view with gaps; use contiguous() first", caller, *this);
+  check(!contiguous || is_contiguous(), "[{}] the tensor {} is a view with gaps; use contiguous() first",
+        caller, *this);
   return raw_bytes();
 }
 
@@ -103,7 +107,8 @@ int64_t Tensor::integer() const {
 
 void Tensor::copy_out(void* to) const {
   const Tensor flat = detail::contiguous_values(*this);
-  if (flat.numel() > 0) std::memcpy(to, flat.raw_bytes(), static_cast<size_t>(flat.numel()) * item_size(dtype()));
+  if (flat.numel() > 0)
+    std::memcpy(to, flat.raw_bytes(), static_cast<size_t>(flat.numel()) * item_size(dtype()));
 }
 
 std::vector<std::byte> Tensor::to_bytes() const {
@@ -114,9 +119,12 @@ std::vector<std::byte> Tensor::to_bytes() const {
 
 Tensor& Tensor::requires_grad_(bool value) {
   get();
-  check(!value || is_floating(dtype()), "[requires_grad_] only floating dtypes have gradients; the tensor is {}", *this);
-  check(!detail::is_recorded_result(*this), "[requires_grad_] the tensor {} is the result of a recorded op; only leaves "
-        "can ask for gradients (detach() makes one)", *this);
+  check(!value || is_floating(dtype()),
+        "[requires_grad_] only floating dtypes have gradients; the tensor is {}", *this);
+  check(!detail::is_recorded_result(*this),
+        "[requires_grad_] the tensor {} is the result of a recorded op; only leaves "
+        "can ask for gradients (detach() makes one)",
+        *this);
   impl_->requires_grad = value;
   return *this;
 }
@@ -142,16 +150,21 @@ void Tensor::changed(const char* who) {
   impl_->storage->last_change = who;
 }
 
-Tensor& Tensor::fill_(double value) {
-  return copy_(full({}, value, {.dtype = dtype()}));
-}
+Tensor& Tensor::fill_(double value) { return copy_(full({}, value, {.dtype = dtype()})); }
 
 Tensor& Tensor::copy_(const Tensor& from) {
   check(from.dtype() == dtype(), "[copy_] expected values of dtype {}, got {}", dtype(), from);
   check(detail::broadcast_shapes("copy_", from.shape(), shape()) == shape(),
         "[copy_] shape {} does not broadcast to {}", from.shape(), shape());
-  check(!detail::is_recorded_result(*this), "[copy_] the tensor {} was recorded by a tape that is still open: changing it "
-        "in place would not be seen by backward", *this);
+  check(!detail::is_recorded_result(*this),
+        "[copy_] the tensor {} was recorded by a tape that is still open: changing it "
+        "in place would not be seen by backward",
+        *this);
+  for (size_t axis = 0; axis < rank(); ++axis)
+    check(strides()[axis] != 0 || shape()[axis] <= 1,
+          "[copy_] axis {} of {} repeats one place in memory (strides {}): clone() "
+          "gives each element its own",
+          axis, *this, strides());
   Tensor values = from;
   if (from.impl()->storage.get() == impl_->storage.get() && from.impl() != impl_.get())
     detail::copy_values(from, values = empty_like(from));  // the two may overlap
@@ -162,7 +175,8 @@ Tensor& Tensor::copy_(const Tensor& from) {
 
 Tensor empty(const Shape& shape, TensorOptions options) {
   const int64_t n = detail::checked_numel(shape, options.dtype);
-  return detail::make(detail::Storage::create(static_cast<size_t>(n) * item_size(options.dtype)), shape, options.dtype, n);
+  return detail::make(detail::Storage::create(static_cast<size_t>(n) * item_size(options.dtype)), shape,
+                      options.dtype, n);
 }
 
 Tensor zeros(const Shape& shape, TensorOptions options) {
@@ -176,10 +190,12 @@ Tensor full(const Shape& shape, double value, TensorOptions options) {
   Tensor result = empty(shape, options);
   detail::dispatch(options.dtype, [&](auto zero) {
     using T = decltype(zero);
+    // The largest int64 is no double: 2^63, the next one, is already too large.
     if constexpr (std::is_integral_v<T>)
-      check(value == std::trunc(value) && value >= static_cast<double>(std::numeric_limits<T>::lowest()) &&
-                value <= static_cast<double>(std::numeric_limits<T>::max()),
-            "[full] {} is no value of dtype {}", value, options.dtype);
+      check(
+          value == std::trunc(value) && value >= static_cast<double>(std::numeric_limits<T>::lowest()) &&
+              (sizeof(T) == 8 ? value < 0x1p63 : value <= static_cast<double>(std::numeric_limits<T>::max())),
+          "[full] {} is no value of dtype {}", value, options.dtype);
     std::fill_n(result.raw<T>(), result.numel(), static_cast<T>(value));
   });
   return result;
@@ -193,9 +209,13 @@ Tensor scalar(double value, TensorOptions options) { return full({}, value, opti
 
 Tensor arange(int64_t start, int64_t stop, int64_t step, TensorOptions options) {
   check(step != 0, "[arange] the step must not be 0");
-  const int64_t span = step > 0 ? stop - start : start - stop;
+  int64_t span = 0;
+  const bool countable =
+      step != std::numeric_limits<int64_t>::min() &&
+      !(step > 0 ? __builtin_sub_overflow(stop, start, &span) : __builtin_sub_overflow(start, stop, &span));
+  check(countable, "[arange] from {} to {} by {} is too long to count", start, stop, step);
   const int64_t size = step > 0 ? step : -step;
-  const int64_t n = span <= 0 ? 0 : (span + size - 1) / size;
+  const int64_t n = span <= 0 ? 0 : (span - 1) / size + 1;
   Tensor result = empty({n}, options);
   detail::dispatch(options.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -231,10 +251,9 @@ Tensor eye(int64_t n, TensorOptions options) {
   return result;
 }
 
-template <class T>
-Tensor from_vector(const std::vector<T>& values, const Shape& shape) {
-  check(static_cast<int64_t>(values.size()) == shape.numel(), "[from_vector] {} values do not fill shape {}",
-        values.size(), shape);
+template <class T> Tensor from_vector(const std::vector<T>& values, const Shape& shape) {
+  check(static_cast<int64_t>(values.size()) == detail::checked_numel(shape, detail::dtype_of<T>()),
+        "[from_vector] {} values do not fill shape {}", values.size(), shape);
   Tensor result = empty(shape, {.dtype = detail::dtype_of<T>()});
   std::copy(values.begin(), values.end(), result.raw<T>());
   return result;
@@ -263,8 +282,9 @@ Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorO
 
 Tensor from_blob(void* data, const Shape& shape, DType dtype, std::shared_ptr<void> owner) {
   const int64_t n = detail::checked_numel(shape, dtype);
-  return detail::make(detail::Storage::wrap(data, static_cast<size_t>(n) * item_size(dtype), std::move(owner)), shape,
-                      dtype, n);
+  return detail::make(
+      detail::Storage::wrap(data, static_cast<size_t>(n) * item_size(dtype), std::move(owner)), shape, dtype,
+      n);
 }
 
 }  // namespace reel

@@ -21,16 +21,16 @@ class Tensor;
 namespace detail {
 struct TensorImpl;
 
-/// What a tensor is on the tape that recorded it. Packed in one word, so that threads with tapes of their own can
-/// share parameters.
+/// What a tensor is on the tape that recorded it. Packed in one word, so that threads with tapes of their own
+/// can share parameters.
 struct TapeMark {
   uint32_t tape = 0;  // 0: on none
   int32_t slot = -1;
 };
 }  // namespace detail
 
-/// An n-dimensional array. Copies share the data; views share it too. A default-constructed Tensor is undefined, and
-/// every use of it but `defined()` throws.
+/// An n-dimensional array. Copies share the data; views share it too. A default-constructed Tensor is
+/// undefined, and every use of it but `defined()` throws.
 class Tensor {
  public:
   Tensor() = default;
@@ -46,26 +46,24 @@ class Tensor {
   bool is_contiguous() const;  ///< Row-major without gaps.
 
   /// First element of a contiguous tensor of element type T; throws on any other.
-  template <class T>
-  const T* data() const {
+  template <class T> const T* data() const {
     return static_cast<const T*>(typed("data", detail::dtype_of<T>(), true));
   }
   /// The same for writing; counts as an in-place change.
-  template <class T>
-  T* mutable_data() {
+  template <class T> T* mutable_data() {
     void* pointer = typed("mutable_data", detail::dtype_of<T>(), true);
     changed("mutable_data");
     return static_cast<T*>(pointer);
   }
   /// The value of a one-element tensor; asked for as an integer, the dtype must be one.
-  template <class T = double>
-  T item() const {
-    if constexpr (std::is_floating_point_v<T>) return static_cast<T>(scalar());
-    else return static_cast<T>(integer());
+  template <class T = double> T item() const {
+    if constexpr (std::is_floating_point_v<T>)
+      return static_cast<T>(scalar());
+    else
+      return static_cast<T>(integer());
   }
   /// All elements in row-major order.
-  template <class T>
-  std::vector<T> to_vector() const {
+  template <class T> std::vector<T> to_vector() const {
     typed("to_vector", detail::dtype_of<T>(), false);
     std::vector<T> values(static_cast<size_t>(numel()));
     if constexpr (std::is_same_v<T, bool>) {
@@ -98,10 +96,7 @@ class Tensor {
   detail::TensorImpl* impl() const { return impl_.get(); }
   detail::Handle<detail::TensorImpl>& handle() { return impl_; }
   /// First element, whatever the strides.
-  template <class T>
-  T* raw() const {
-    return static_cast<T*>(raw_bytes());
-  }
+  template <class T> T* raw() const { return static_cast<T*>(raw_bytes()); }
   void* raw_bytes() const;
   /// Notes an in-place change by `who` (a string that lives for ever).
   void changed(const char* who);
@@ -139,10 +134,8 @@ Tensor linspace(double start, double stop, int64_t count, TensorOptions options 
 Tensor eye(int64_t n, TensorOptions options = {});
 
 /// From values given in row-major order.
-template <class T>
-Tensor from_vector(const std::vector<T>& values, const Shape& shape);
-template <class T>
-Tensor from_vector(const std::vector<T>& values) {
+template <class T> Tensor from_vector(const std::vector<T>& values, const Shape& shape);
+template <class T> Tensor from_vector(const std::vector<T>& values) {
   return from_vector(values, Shape{static_cast<int64_t>(values.size())});
 }
 /// From nested lists: tensor({1, 2, 3}), tensor({{1, 2}, {3, 4}}). float32 unless said otherwise.

@@ -9,7 +9,8 @@
 namespace reel {
 
 Embedding::Embedding(int64_t count, int64_t width) {
-  check(count >= 1 && width >= 1, "[Embedding] expected sizes of at least 1, got count {} and width {}", count, width);
+  check(count >= 1 && width >= 1, "[Embedding] expected sizes of at least 1, got count {} and width {}",
+        count, width);
   weight = detail::parameter(randn({count, width}));
 }
 
@@ -22,7 +23,8 @@ Dropout::Dropout(double probability) : p(probability) {
 Tensor Dropout::operator()(const Tensor& x) const { return is_training() ? dropout(x, p) : x; }
 
 LayerNorm::LayerNorm(const Shape& shape, LayerNormOptions options) : shape_(shape), eps_(options.eps) {
-  check(!shape.empty() && shape.numel() >= 1, "[LayerNorm] expected extents of at least 1, got shape {}", shape);
+  check(!shape.empty() && shape.numel() >= 1, "[LayerNorm] expected extents of at least 1, got shape {}",
+        shape);
   if (!options.affine) return;
   weight = detail::parameter(ones(shape));
   bias = detail::parameter(zeros(shape));

@@ -16,7 +16,8 @@ struct Embedding : Module {
   REEL_FIELDS(weight)
 };
 
-/// While training, zeroes elements with probability p and scales the rest by 1 / (1 - p); otherwise passes x through.
+/// While training, zeroes elements with probability p and scales the rest by 1 / (1 - p); otherwise passes x
+/// through.
 struct Dropout : Module {
   double p;
   explicit Dropout(double p = 0.5);
@@ -43,10 +44,9 @@ struct LayerNorm : Module {
   double eps_;
 };
 
-/// Layers and functions one after the other: Sequential net(Linear(8, 16), [](const Tensor& x) { return tanh(x); },
-/// Linear(16, 1)). Parameters are named by position: "0.weight".
-template <class... Layers>
-struct Sequential : Module {
+/// Layers and functions one after the other: Sequential net(Linear(8, 16), [](const Tensor& x) { return
+/// tanh(x); }, Linear(16, 1)). Parameters are named by position: "0.weight".
+template <class... Layers> struct Sequential : Module {
   std::tuple<Layers...> layers;
   explicit Sequential(Layers... parts) : layers(std::move(parts)...) {}
 

@@ -9,10 +9,10 @@
 //     }
 //   };
 //
-// The state is a Tensor or a struct of tensors that lists its fields. step returns the next state, whose first tensor is
-// then the output, or a std::pair of output and next state. The state begins with zeros [N, H], or with what the cell's
-// `State initial_state(int64_t batch) const` gives. A cell with a constructor (input, hidden) is made by it; in one without,
-// Linear fields take their sizes from the equations.
+// The state is a Tensor or a struct of tensors that lists its fields. step returns the next state, whose
+// first tensor is then the output, or a std::pair of output and next state. The state begins with zeros [N,
+// H], or with what the cell's `State initial_state(int64_t batch) const` gives. A cell with a constructor
+// (input, hidden) is made by it; in one without, Linear fields take their sizes from the equations.
 #pragma once
 
 #include <concepts>
@@ -29,33 +29,34 @@ struct Cell : Module {};
 
 namespace detail {
 
-template <class>
-struct StepTraits;
-template <class C, class Result, class X, class S>
-struct StepTraits<Result (C::*)(X, S) const> {
+template <class> struct StepTraits;
+template <class C, class Result, class X, class S> struct StepTraits<Result (C::*)(X, S) const> {
   using Input = std::remove_cvref_t<X>;
   using State = std::remove_cvref_t<S>;
   using Output = std::remove_cvref_t<Result>;
 };
 
 template <class C>
-concept HasStep = requires { &C::step; } && requires { typename StepTraits<decltype(&C::step)>::State; };
+concept HasStep = requires {
+  &C::step;
+}
+&&requires { typename StepTraits<decltype(&C::step)>::State; };
 
-template <class C>
-using StateOf = typename StepTraits<decltype(&C::step)>::State;
-template <class C>
-using StepResultOf = typename StepTraits<decltype(&C::step)>::Output;
+template <class C> using StateOf = typename StepTraits<decltype(&C::step)>::State;
+template <class C> using StepResultOf = typename StepTraits<decltype(&C::step)>::Output;
 
 template <class S>
-concept CellState = std::same_as<S, Tensor> || (HasFields<S> && std::default_initializable<S> && std::copyable<S>);
+concept CellState = std::same_as<S, Tensor> ||
+    (HasFields<S>&& std::default_initializable<S>&& std::copyable<S>);
 
 }  // namespace detail
 
 /// A struct that derives from Cell and has `step(const Tensor& x, const State& state) const`.
 template <class C>
-concept RecurrentCell = std::derived_from<C, Cell> && detail::HasStep<C> && detail::CellState<detail::StateOf<C>> &&
-                        (std::same_as<detail::StepResultOf<C>, detail::StateOf<C>> ||
-                         std::same_as<detail::StepResultOf<C>, std::pair<Tensor, detail::StateOf<C>>>);
+concept RecurrentCell = std::derived_from<C, Cell> && detail::HasStep<C> &&
+    detail::CellState<detail::StateOf<C>> &&
+    (std::same_as<detail::StepResultOf<C>, detail::StateOf<C>> ||
+     std::same_as<detail::StepResultOf<C>, std::pair<Tensor, detail::StateOf<C>>>);
 
 namespace detail {
 
@@ -65,8 +66,7 @@ struct StepFunction {
   void (*step)(const void* cell, const Tensor& x, std::vector<Tensor>& state, Tensor& output);
 };
 
-template <class S>
-S state_from(std::vector<Tensor>& tensors) {
+template <class S> S state_from(std::vector<Tensor>& tensors) {
   S state;
   size_t next = 0;
   for_each_tensor(state, [&](Tensor& tensor) { tensor = tensors[next++]; });
@@ -87,15 +87,14 @@ void step_cell(const void* cell, const Tensor& x, std::vector<Tensor>& state, Te
   }
 }
 
-template <RecurrentCell C>
-StepFunction step_function(const C& cell) {
-  return {&cell, step_cell<C>};
-}
+template <RecurrentCell C> StepFunction step_function(const C& cell) { return {&cell, step_cell<C>}; }
 
 /// The state before the first step, for `batch` rows.
 template <RecurrentCell C>
 std::vector<Tensor> initial_state(const C& cell, int64_t batch, int64_t hidden, DType dtype) {
-  if constexpr (requires { { cell.initial_state(batch) } -> std::convertible_to<StateOf<C>>; }) {
+  if constexpr (requires {
+                  { cell.initial_state(batch) } -> std::convertible_to<StateOf<C>>;
+                }) {
     return tensors_of(StateOf<C>(cell.initial_state(batch)));
   } else {
     StateOf<C> state;
@@ -104,9 +103,10 @@ std::vector<Tensor> initial_state(const C& cell, int64_t batch, int64_t hidden, 
   }
 }
 
-/// Makes sure that a new cell's step works for its sizes, and gives sizes to its Linear fields that have none. Returns the
-/// width of its output.
-int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input, int64_t hidden);
+/// Makes sure that a new cell's step works for its sizes, and gives sizes to its Linear fields that have
+/// none. Returns the width of its output.
+int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input,
+                    int64_t hidden);
 
 }  // namespace detail
 }  // namespace reel

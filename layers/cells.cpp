@@ -11,9 +11,9 @@ namespace reel {
 namespace {
 
 /// Weights of `gates` gates side by side, drawn from U(-1/sqrt(hidden), 1/sqrt(hidden)).
-template <class C>
-void draw_weights(C& cell, int64_t gates, int64_t input, int64_t hidden, bool bias) {
-  check(input >= 1 && hidden >= 1, "[cell] expected sizes of at least 1, got input {} and hidden {}", input, hidden);
+template <class C> void draw_weights(C& cell, int64_t gates, int64_t input, int64_t hidden, bool bias) {
+  check(input >= 1 && hidden >= 1, "[cell] expected sizes of at least 1, got input {} and hidden {}", input,
+        hidden);
   const double bound = 1 / std::sqrt(static_cast<double>(hidden));
   const auto draw = [&](const Shape& shape) { return detail::parameter(uniform(shape, -bound, bound)); };
   cell.weight_ih = draw({gates * hidden, input});
@@ -34,7 +34,9 @@ Tensor RNNCell::step(const Tensor& x, const Tensor& h) const {
   return nonlinearity_ == Nonlinearity::tanh ? tanh(sum) : relu(sum);
 }
 
-LSTMCell::LSTMCell(int64_t input, int64_t hidden, Options options) { draw_weights(*this, 4, input, hidden, options.bias); }
+LSTMCell::LSTMCell(int64_t input, int64_t hidden, Options options) {
+  draw_weights(*this, 4, input, hidden, options.bias);
+}
 
 LSTMState LSTMCell::step(const Tensor& x, const LSTMState& state) const {
   const auto [i, f, g, o] = chunk<4>(linear(x, weight_ih, bias_ih) + linear(state.h, weight_hh, bias_hh), -1);
@@ -42,7 +44,9 @@ LSTMState LSTMCell::step(const Tensor& x, const LSTMState& state) const {
   return {sigmoid(o) * tanh(c), c};
 }
 
-GRUCell::GRUCell(int64_t input, int64_t hidden, Options options) : reset_after_(options.reset_after) { draw_weights(*this, 3, input, hidden, options.bias); }
+GRUCell::GRUCell(int64_t input, int64_t hidden, Options options) : reset_after_(options.reset_after) {
+  draw_weights(*this, 3, input, hidden, options.bias);
+}
 
 Tensor GRUCell::step(const Tensor& x, const Tensor& h) const {
   if (!reset_after_) return step_reset_before(x, h);

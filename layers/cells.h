@@ -1,5 +1,5 @@
-// The classic cells, as formulas over public ops. Formulas, names, gate order and initialisation are PyTorch's, so that
-// weights travel.
+// The classic cells, as formulas over public ops. Formulas, names, gate order and initialisation are
+// PyTorch's, so that weights travel.
 #pragma once
 
 #include "layers/cell.h"
@@ -35,8 +35,8 @@ struct LSTMCellOptions {
   bool bias = true;
 };
 
-/// i, f, g, o = W_ih x + b_ih + W_hh h + b_hh;  c' = sigmoid(f) c + sigmoid(i) tanh(g);  h' = sigmoid(o) tanh(c').
-/// Hochreiter and Schmidhuber, "Long short-term memory", 1997; forget gate by Gers et al., 2000.
+/// i, f, g, o = W_ih x + b_ih + W_hh h + b_hh;  c' = sigmoid(f) c + sigmoid(i) tanh(g);  h' = sigmoid(o)
+/// tanh(c'). Hochreiter and Schmidhuber, "Long short-term memory", 1997; forget gate by Gers et al., 2000.
 struct LSTMCell : Cell {
   using Options = LSTMCellOptions;
   Tensor weight_ih, weight_hh, bias_ih, bias_hh;
@@ -47,12 +47,13 @@ struct LSTMCell : Cell {
 
 struct GRUCellOptions {
   bool bias = true;
-  bool reset_after = true;  ///< The reset gate is applied after the product, as in PyTorch; else before it, as in the paper.
+  bool reset_after =
+      true;  ///< The reset gate is applied after the product, as in PyTorch; else before it, as in the paper.
 };
 
 /// r, z = sigmoid of W_ih x + b_ih + W_hh h + b_hh;  h' = (1 - z) n + z h  with
-/// n = tanh(W_in x + b_in + r (W_hn h + b_hn)), or n = tanh(W_in x + b_in + W_hn (r h) + b_hn) with the reset before.
-/// Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014.
+/// n = tanh(W_in x + b_in + r (W_hn h + b_hn)), or n = tanh(W_in x + b_in + W_hn (r h) + b_hn) with the reset
+/// before. Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014.
 struct GRUCell : Cell {
   using Options = GRUCellOptions;
   Tensor weight_ih, weight_hh, bias_ih, bias_hh;

@@ -1,5 +1,5 @@
-// REEL_FIELDS: the names and the order of a struct's fields, said once. From it follow parameters(), state_dict(), train()
-// and summary() of modules, and the walking over states of recurrent cells.
+// REEL_FIELDS: the names and the order of a struct's fields, said once. From it follow parameters(),
+// state_dict(), train() and summary() of modules, and the walking over states of recurrent cells.
 #pragma once
 
 #include <array>
@@ -30,8 +30,8 @@ class FieldVisitor {
   virtual ~FieldVisitor() = default;
   virtual void tensor(std::string_view name, Tensor& value) = 0;
   virtual void buffer(std::string_view name, Tensor& value) { tensor(name, value); }
-  /// Before the fields of a nested module (`module`) or of a nested struct or container (null). An empty name adds nothing to
-  /// the path.
+  /// Before the fields of a nested module (`module`) or of a nested struct or container (null). An empty name
+  /// adds nothing to the path.
   virtual void enter(std::string_view /*name*/, Module* /*module*/) {}
   virtual void leave() {}
 };
@@ -39,30 +39,35 @@ class FieldVisitor {
 namespace detail {
 
 template <class T>
-concept HasFields = requires(T& value, FieldVisitor& visitor) { value.visit_fields(visitor); };
+concept HasFields = requires(T& value, FieldVisitor& visitor) {
+  value.visit_fields(visitor);
+};
 
 template <class T>
 concept Sequence = requires(T& value) {
   value.begin();
   value.end();
   typename T::value_type;
-} && !std::convertible_to<T, std::string_view>;
+}
+&&!std::convertible_to<T, std::string_view>;
 
 template <class T>
 concept Pointer = requires(T& value) {
-  { static_cast<bool>(value) };
+  {static_cast<bool>(value)};
   *value;
-} && !std::same_as<T, Tensor>;
+}
+&&!std::same_as<T, Tensor>;
 
-template <class T>
-void visit_field(FieldVisitor& visitor, std::string_view name, T& field) {
+template <class T> void visit_field(FieldVisitor& visitor, std::string_view name, T& field) {
   if constexpr (std::same_as<T, Tensor>) {
     visitor.tensor(name, field);
   } else if constexpr (std::same_as<T, Buffer>) {
     visitor.buffer(name, field.value);
   } else if constexpr (HasFields<T>) {
-    if constexpr (std::derived_from<T, Module>) visitor.enter(name, &field);
-    else visitor.enter(name, nullptr);
+    if constexpr (std::derived_from<T, Module>)
+      visitor.enter(name, &field);
+    else
+      visitor.enter(name, nullptr);
     field.visit_fields(visitor);
     visitor.leave();
   } else if constexpr (Sequence<T>) {
@@ -74,7 +79,8 @@ void visit_field(FieldVisitor& visitor, std::string_view name, T& field) {
     if (field) visit_field(visitor, name, *field);
   } else {
     static_assert(sizeof(T) == 0,
-                  "REEL_FIELDS lists a field that is no Tensor, Buffer, Module, struct with REEL_FIELDS, or container or "
+                  "REEL_FIELDS lists a field that is no Tensor, Buffer, Module, struct with REEL_FIELDS, or "
+                  "container or "
                   "pointer of these; leave plain numbers out of the list");
   }
 }
@@ -88,11 +94,9 @@ void visit_named(FieldVisitor& visitor, std::string_view names, std::tuple<T&...
 }
 
 /// Every tensor of any structure of fields, in order.
-template <class T>
-std::vector<Tensor> tensors_of(const T& value);
+template <class T> std::vector<Tensor> tensors_of(const T& value);
 /// Calls f(Tensor&) on every tensor of any structure of fields, in order.
-template <class T, class F>
-void for_each_tensor(T& value, F&& f) {
+template <class T, class F> void for_each_tensor(T& value, F&& f) {
   struct Visitor final : FieldVisitor {
     F& f;
     explicit Visitor(F& function) : f(function) {}
@@ -101,8 +105,7 @@ void for_each_tensor(T& value, F&& f) {
   visit_field(visitor, "", value);
 }
 
-template <class T>
-std::vector<Tensor> tensors_of(const T& value) {
+template <class T> std::vector<Tensor> tensors_of(const T& value) {
   std::vector<Tensor> result;
   T copy = value;
   for_each_tensor(copy, [&](Tensor& tensor) { result.push_back(tensor); });
@@ -111,10 +114,10 @@ std::vector<Tensor> tensors_of(const T& value) {
 
 }  // namespace detail
 
-/// The same structure with every tensor detached from the tape: the state that truncated back-propagation carries on.
+/// The same structure with every tensor detached from the tape: the state that truncated back-propagation
+/// carries on.
 template <class State>
-  requires(!std::convertible_to<State, Tensor> && detail::HasFields<State>)
-State detach(State state) {
+requires(!std::convertible_to<State, Tensor> && detail::HasFields<State>) State detach(State state) {
   detail::for_each_tensor(state, [](Tensor& tensor) {
     if (tensor.defined()) tensor = detach(tensor);
   });
@@ -123,8 +126,9 @@ State detach(State state) {
 
 }  // namespace reel
 
-/// Lists a struct's fields: REEL_FIELDS(embed, lstm, head). For a Module it also answers the base's pure virtual function.
-#define REEL_FIELDS(...)                                                                     \
-  void visit_fields(::reel::FieldVisitor& visitor) {                                         \
-    ::reel::detail::visit_named(visitor, #__VA_ARGS__, std::tie(__VA_ARGS__));               \
+/// Lists a struct's fields: REEL_FIELDS(embed, lstm, head). For a Module it also answers the base's pure
+/// virtual function.
+#define REEL_FIELDS(...)                                                       \
+  void visit_fields(::reel::FieldVisitor& visitor) {                           \
+    ::reel::detail::visit_named(visitor, #__VA_ARGS__, std::tie(__VA_ARGS__)); \
   }

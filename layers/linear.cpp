@@ -17,7 +17,8 @@ SizeInference::~SizeInference() { inference = outer_; }
 SizeInference* SizeInference::current() { return inference; }
 
 Tensor SizeInference::answer(const Linear& layer, const Tensor& x) {
-  const bool seen = std::any_of(inputs_.begin(), inputs_.end(), [&](const auto& entry) { return entry.first == &layer; });
+  const bool seen =
+      std::any_of(inputs_.begin(), inputs_.end(), [&](const auto& entry) { return entry.first == &layer; });
   if (!seen) inputs_.emplace_back(&layer, x.size(-1));
   Shape shape = x.shape();
   shape[shape.rank() - 1] = width_;
@@ -34,8 +35,10 @@ void SizeInference::resolve(Module& module) {
       if (!layer || layer->weight.defined()) return;
       const auto found = std::find_if(sizes_.inputs_.begin(), sizes_.inputs_.end(),
                                       [&](const auto& entry) { return entry.first == layer; });
-      check(found != sizes_.inputs_.end(), "[cell] the Linear field {} has no sizes and step() does not use it: construct it "
-            "with sizes, or leave it out", name);
+      check(found != sizes_.inputs_.end(),
+            "[cell] the Linear field {} has no sizes and step() does not use it: construct it "
+            "with sizes, or leave it out",
+            name);
       layer->draw(found->second, sizes_.width_);
     }
 
@@ -49,7 +52,8 @@ void SizeInference::resolve(Module& module) {
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const MatmulOptions transposed{.transpose_b = true};
-  if (x.rank() == 1) return bias.defined() ? matmul(x, weight, transposed) + bias : matmul(x, weight, transposed);
+  if (x.rank() == 1)
+    return bias.defined() ? matmul(x, weight, transposed) + bias : matmul(x, weight, transposed);
   return bias.defined() ? addmm(bias, x, weight, transposed) : matmul(x, weight, transposed);
 }
 
@@ -68,7 +72,8 @@ Tensor Linear::operator()(const Tensor& x) const {
     check(sizes != nullptr, "[Linear] the layer has no sizes: construct it as Linear(in, out)");
     return sizes->answer(*this, x);
   }
-  check(x.rank() >= 1 && x.size(-1) == weight.shape()[1], "[Linear] expected input [..., {}], got {}", weight.shape()[1], x);
+  check(x.rank() >= 1 && x.size(-1) == weight.shape()[1], "[Linear] expected input [..., {}], got {}",
+        weight.shape()[1], x);
   return linear(x, weight, bias);
 }
 

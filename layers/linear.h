@@ -19,8 +19,8 @@ struct LinearOptions {
 
 /// x W^T + b. Weight [out, in] and bias [out] are drawn from U(-1/sqrt(in), 1/sqrt(in)), as in PyTorch.
 ///
-/// Default-constructed as a field of a recurrent cell it takes its sizes from the cell: `out` is the hidden size, `in` that
-/// of what the cell's step first gives it.
+/// Default-constructed as a field of a recurrent cell it takes its sizes from the cell: `out` is the hidden
+/// size, `in` that of what the cell's step first gives it.
 struct Linear : Module {
   Tensor weight, bias;
 
@@ -39,8 +39,8 @@ struct Linear : Module {
 
 namespace detail {
 
-/// While it exists, Linear layers without sizes answer with zeros of `width` columns and their inputs' sizes are noted;
-/// `resolve` then gives them their sizes and draws their weights, in the order of the fields.
+/// While it exists, Linear layers without sizes answer with zeros of `width` columns and their inputs' sizes
+/// are noted; `resolve` then gives them their sizes and draws their weights, in the order of the fields.
 class SizeInference {
  public:
   explicit SizeInference(int64_t width);

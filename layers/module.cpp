@@ -67,8 +67,7 @@ class Collector final : public PathVisitor {
 };
 
 /// Replaces each tensor by f(tensor), the same one the same way wherever it stands.
-template <class F>
-class Replacer final : public FieldVisitor {
+template <class F> class Replacer final : public FieldVisitor {
  public:
   explicit Replacer(F f) : f_(f) {}
   void tensor(std::string_view, Tensor& value) override {
@@ -80,7 +79,8 @@ class Replacer final : public FieldVisitor {
 
  private:
   F f_;
-  std::map<const TensorImpl*, std::pair<Tensor, Tensor>> replaced_;  // the original is kept, so that its address stays its own
+  std::map<const TensorImpl*, std::pair<Tensor, Tensor>>
+      replaced_;  // the original is kept, so that its address stays its own
 };
 
 class TrainVisitor final : public PathVisitor {
@@ -103,8 +103,10 @@ class SummaryVisitor final : public PathVisitor {
     if (!value.defined()) return;
     Row& row = rows[open_.empty() ? 0 : open_.back()];
     row.shapes += fmt::format("{}{} {}", row.shapes.empty() ? "" : ", ", name, value.shape().str());
-    if (seen_.insert(value.impl()).second) row.count += value.numel();
-    else row.shapes += " (shared)";
+    if (seen_.insert(value.impl()).second)
+      row.count += value.numel();
+    else
+      row.shapes += " (shared)";
   }
   void buffer(std::string_view, Tensor&) override {}
   void enter(std::string_view name, Module* module) override {
@@ -146,9 +148,11 @@ std::string mismatches(const NamedTensors& own, const std::map<std::string_view,
   for (const auto& [name, tensor] : own) {
     names.insert(name);
     const auto found = given.find(name);
-    if (found == given.end()) table += fmt::format("\n  missing     {}: {}", name, text(tensor));
+    if (found == given.end())
+      table += fmt::format("\n  missing     {}: {}", name, text(tensor));
     else if (found->second->shape() != tensor.shape() || found->second->dtype() != tensor.dtype())
-      table += fmt::format("\n  mismatched  {}: expected {}, got {}", name, text(tensor), text(*found->second));
+      table +=
+          fmt::format("\n  mismatched  {}: expected {}, got {}", name, text(tensor), text(*found->second));
   }
   for (const auto& [name, tensor] : given)
     if (!names.contains(name)) table += fmt::format("\n  unexpected  {}: {}", name, text(*tensor));
@@ -193,7 +197,9 @@ void Module::zero_grad() {
 
 void Module::to(DType dtype) {
   detail::Replacer convert([dtype](const Tensor& value) {
-    return is_floating(value.dtype()) ? detail::cast_values(value, dtype).requires_grad_(value.requires_grad()) : value;
+    return is_floating(value.dtype())
+               ? detail::cast_values(value, dtype).requires_grad_(value.requires_grad())
+               : value;
   });
   visit_fields(convert);
 }
@@ -222,14 +228,20 @@ std::string Module::summary() const {
     path_width = std::max(path_width, row.path.size());
     type_width = std::max(type_width, row.type.size());
   }
-  std::string table = fmt::format("{:<{}}  {:<{}}  {:>12}  {}\n", "layer", path_width, "type", type_width, "parameters", "shapes");
+  std::string table = fmt::format("{:<{}}  {:<{}}  {:>12}  {}\n", "layer", path_width, "type", type_width,
+                                  "parameters", "shapes");
   for (const auto& row : visitor.rows)
     table += fmt::format("{:<{}}  {:<{}}  {:>12}  {}\n", row.path, path_width, row.type, type_width,
                          row.count ? fmt::format("{}", row.count) : "", row.shapes);
-  return table + fmt::format("{:<{}}  {:<{}}  {:>12}\n", "total", path_width, "", type_width, parameter_count());
+  return table +
+         fmt::format("{:<{}}  {:<{}}  {:>12}\n", "total", path_width, "", type_width, parameter_count());
 }
 
-void save(const Module& module, const std::filesystem::path& path) { save_safetensors(path, module.state_dict()); }
-void load(Module& module, const std::filesystem::path& path) { module.load_state_dict(load_safetensors(path).tensors); }
+void save(const Module& module, const std::filesystem::path& path) {
+  save_safetensors(path, module.state_dict());
+}
+void load(Module& module, const std::filesystem::path& path) {
+  module.load_state_dict(load_safetensors(path).tensors);
+}
 
 }  // namespace reel

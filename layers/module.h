@@ -11,8 +11,9 @@
 
 namespace reel {
 
-/// Base of layers and models. A derived struct names its fields with REEL_FIELDS (without it the struct is abstract) and
-/// computes in operator(). Copies share the parameters, as copies of tensors do; clone_parameters() ends that.
+/// Base of layers and models. A derived struct names its fields with REEL_FIELDS (without it the struct is
+/// abstract) and computes in operator(). Copies share the parameters, as copies of tensors do;
+/// clone_parameters() ends that.
 class Module {
  public:
   virtual ~Module() = default;
@@ -24,8 +25,8 @@ class Module {
   NamedTensors named_parameters() const;
   /// Parameters and buffers by name: what is saved.
   NamedTensors state_dict() const;
-  /// Copies values in. Every name must be there, no other may, shapes and dtypes must agree: otherwise an Error lists all that
-  /// is wrong, and nothing has been changed.
+  /// Copies values in. Every name must be there, no other may, shapes and dtypes must agree: otherwise an
+  /// Error lists all that is wrong, and nothing has been changed.
   void load_state_dict(const NamedTensors& tensors);
 
   void train(bool training = true);  ///< Of this module and those in it.

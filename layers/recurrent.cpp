@@ -10,30 +10,41 @@ namespace detail {
 SuffixVisitor::SuffixVisitor(FieldVisitor& target, int64_t layer, bool reverse)
     : target_(target), suffix_("_l" + std::to_string(layer) + (reverse ? "_reverse" : "")) {}
 
+RecurrentSizes recurrent_sizes(std::initializer_list<int64_t> sizes) {
+  check(sizes.size() == 2, "[Recurrent] two sizes expected, {input, hidden}, got {}", sizes.size());
+  return {*sizes.begin(), *(sizes.begin() + 1)};
+}
+
 void check_recurrent(const RecurrentSizes& sizes, const RecurrentOptions& options) {
-  check(sizes.input >= 1 && sizes.hidden >= 1, "[Recurrent] expected sizes of at least 1, got input {} and hidden {}",
-        sizes.input, sizes.hidden);
+  check(sizes.input >= 1 && sizes.hidden >= 1,
+        "[Recurrent] expected sizes of at least 1, got input {} and hidden {}", sizes.input, sizes.hidden);
   check(options.layers >= 1, "[Recurrent] expected at least 1 layer, got {}", options.layers);
-  check(options.dropout >= 0 && options.dropout <= 1, "[Recurrent] expected a dropout probability in [0, 1], got {}",
-        options.dropout);
+  check(options.dropout >= 0 && options.dropout <= 1,
+        "[Recurrent] expected a dropout probability in [0, 1], got {}", options.dropout);
   check(options.dropout == 0 || options.layers > 1,
         "[Recurrent] dropout {} is between layers, and there is only one", options.dropout);
 }
 
 void check_sequence(const Tensor& x, const RecurrentSizes& sizes, const RecurrentOptions& options) {
-  check(x.rank() == 3 && x.shape()[2] == sizes.input && is_floating(x.dtype()), "[Recurrent] expected input {} of width {}, got {}",
-        options.batch_first ? "[N, T, I]" : "[T, N, I]", sizes.input, x);
+  check(x.rank() == 3 && x.shape()[2] == sizes.input && is_floating(x.dtype()),
+        "[Recurrent] expected input {} of width {}, got {}", options.batch_first ? "[N, T, I]" : "[T, N, I]",
+        sizes.input, x);
 }
 
-Tensor run_layers(const std::vector<StepFunction>& cells, const std::vector<int64_t>& widths, const Tensor& input,
-                  std::vector<std::vector<Tensor>>& states, const RecurrentOptions& options, bool training) {
+Tensor run_layers(const std::vector<StepFunction>& cells, const std::vector<int64_t>& widths,
+                  const Tensor& input, std::vector<std::vector<Tensor>>& states,
+                  const RecurrentOptions& options, bool training) {
   const size_t directions = options.bidirectional ? 2 : 1;
   Tensor x = options.batch_first ? transpose(input, 0, 1) : input;
   for (size_t cell = 0; cell < cells.size(); cell += directions) {
     if (cell > 0 && training && options.dropout > 0) x = dropout(x, options.dropout);
     Tensor forward = scan_steps(cells[cell], x, states[cell], widths[cell], {});
-    if (directions == 1) x = std::move(forward);
-    else x = cat({forward, scan_steps(cells[cell + 1], x, states[cell + 1], widths[cell + 1], {.reverse = true})}, -1);
+    if (directions == 1)
+      x = std::move(forward);
+    else
+      x = cat(
+          {forward, scan_steps(cells[cell + 1], x, states[cell + 1], widths[cell + 1], {.reverse = true})},
+          -1);
   }
   return options.batch_first ? transpose(x, 0, 1) : x;
 }

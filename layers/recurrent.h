@@ -1,5 +1,5 @@
-// Recurrent<Cell>: any cell as a layer that stacks, runs in both directions, drops out between layers and saves. LSTM, GRU and
-// RNN are Recurrent of their cells and nothing more.
+// Recurrent<Cell>: any cell as a layer that stacks, runs in both directions, drops out between layers and
+// saves. LSTM, GRU and RNN are Recurrent of their cells and nothing more.
 #pragma once
 
 #include "layers/cells.h"
@@ -20,8 +20,7 @@ struct RecurrentOptions {
 };
 
 /// Final states of all layers and directions, layer by layer, forward before backward. Empty means zeros.
-template <class S>
-struct RecurrentState {
+template <class S> struct RecurrentState {
   std::vector<S> layers;
   REEL_FIELDS(layers)
 };
@@ -29,12 +28,9 @@ struct RecurrentState {
 namespace detail {
 
 struct NoCellOptions {};
+template <class C> struct CellOptions { using type = NoCellOptions; };
 template <class C>
-struct CellOptions {
-  using type = NoCellOptions;
-};
-template <class C>
-  requires requires { typename C::Options; }
+requires requires { typename C::Options; }
 struct CellOptions<C> {
   using type = typename C::Options;
 };
@@ -43,8 +39,12 @@ struct CellOptions<C> {
 class SuffixVisitor final : public FieldVisitor {
  public:
   SuffixVisitor(FieldVisitor& target, int64_t layer, bool reverse);
-  void tensor(std::string_view name, Tensor& value) override { target_.tensor(std::string(name) + suffix_, value); }
-  void buffer(std::string_view name, Tensor& value) override { target_.buffer(std::string(name) + suffix_, value); }
+  void tensor(std::string_view name, Tensor& value) override {
+    target_.tensor(std::string(name) + suffix_, value);
+  }
+  void buffer(std::string_view name, Tensor& value) override {
+    target_.buffer(std::string(name) + suffix_, value);
+  }
   void enter(std::string_view name, Module* module) override { target_.enter(name, module); }
   void leave() override { target_.leave(); }
 
@@ -53,24 +53,28 @@ class SuffixVisitor final : public FieldVisitor {
   std::string suffix_;
 };
 
-/// What all Recurrent layers share, whatever their cell: the way through layers and directions. `widths` are those of the
-/// cells' outputs; `states` holds the tensors of each cell's state and is replaced by the last ones.
-Tensor run_layers(const std::vector<StepFunction>& cells, const std::vector<int64_t>& widths, const Tensor& input,
-                  std::vector<std::vector<Tensor>>& states, const RecurrentOptions& options, bool training);
+/// What all Recurrent layers share, whatever their cell: the way through layers and directions. `widths` are
+/// those of the cells' outputs; `states` holds the tensors of each cell's state and is replaced by the last
+/// ones.
+Tensor run_layers(const std::vector<StepFunction>& cells, const std::vector<int64_t>& widths,
+                  const Tensor& input, std::vector<std::vector<Tensor>>& states,
+                  const RecurrentOptions& options, bool training);
 
+RecurrentSizes recurrent_sizes(std::initializer_list<int64_t> sizes);
 void check_recurrent(const RecurrentSizes& sizes, const RecurrentOptions& options);
 void check_sequence(const Tensor& x, const RecurrentSizes& sizes, const RecurrentOptions& options);
 
 }  // namespace detail
 
-template <class C>
-struct Recurrent : Module {
+template <class C> struct Recurrent : Module {
   static_assert(std::derived_from<C, Cell>, "Recurrent<C>: the cell C must derive publicly from reel::Cell");
   static_assert(detail::HasStep<C>,
-                "Recurrent<C>: the cell C needs exactly one `step(const Tensor& x, const State& state) const`, which is no "
+                "Recurrent<C>: the cell C needs exactly one `step(const Tensor& x, const State& state) "
+                "const`, which is no "
                 "template and not overloaded");
   static_assert(RecurrentCell<C>,
-                "Recurrent<C>: the state must be a Tensor or a struct with REEL_FIELDS, and step must return the next state or "
+                "Recurrent<C>: the state must be a Tensor or a struct with REEL_FIELDS, and step must return "
+                "the next state or "
                 "std::pair<Tensor, State> of output and next state");
 
   using Options = typename detail::CellOptions<C>::type;  ///< The cell's own options, if it has any.
@@ -78,32 +82,19 @@ struct Recurrent : Module {
 
   std::vector<C> cells;  ///< Layer by layer, forward before backward.
 
-  Recurrent(RecurrentSizes sizes, RecurrentOptions options = {}, Options cell_options = {}) : sizes_(sizes), options_(options) {
-    detail::check_recurrent(sizes, options);
-    const int64_t directions = options.bidirectional ? 2 : 1;
-    cells.reserve(static_cast<size_t>(options.layers * directions));
-    int64_t input = sizes.input;
-    for (int64_t layer = 0; layer < options.layers; ++layer) {
-      int64_t width = 0;
-      for (int64_t direction = 0; direction < directions; ++direction) {
-        cells.push_back(make_cell(input, cell_options));
-        widths_.push_back(detail::settle_cell(cells.back(), detail::step_function(cells.back()),
-                                              detail::initial_state(cells.back(), 1, sizes.hidden, DType::float32), input,
-                                              sizes.hidden));
-        width += widths_.back();
-      }
-      input = width;
-    }
-  }
+  /// Recurrent<Cell> rnn({128, 256}, {.layers = 3}): input and hidden size, options, and the cell's own
+  /// options.
+  Recurrent(std::initializer_list<int64_t> sizes, RecurrentOptions options = {}, Options cell_options = {})
+      : Recurrent(detail::recurrent_sizes(sizes), options, cell_options, 0) {}
   Recurrent(int64_t input, int64_t hidden, RecurrentOptions options = {}, Options cell_options = {})
-      : Recurrent(RecurrentSizes{input, hidden}, options, cell_options) {}
+      : Recurrent(RecurrentSizes{input, hidden}, options, cell_options, 0) {}
 
-  /// x [T, N, I] (or [N, T, I] with batch_first) and a state, zeros if empty: outputs [T, N, H] ([T, N, 2 H] in both
-  /// directions) and the state after the last step.
+  /// x [T, N, I] (or [N, T, I] with batch_first) and a state, zeros if empty: outputs [T, N, H] ([T, N, 2 H]
+  /// in both directions) and the state after the last step.
   ScanResult<State> operator()(const Tensor& x, const State& state = {}) const {
     detail::check_sequence(x, sizes_, options_);
-    check(state.layers.empty() || state.layers.size() == cells.size(), "[Recurrent] a state of {} cells expected, got {}",
-          cells.size(), state.layers.size());
+    check(state.layers.empty() || state.layers.size() == cells.size(),
+          "[Recurrent] a state of {} cells expected, got {}", cells.size(), state.layers.size());
     const int64_t batch = x.shape()[options_.batch_first ? 0 : 1];
     std::vector<detail::StepFunction> steps;
     std::vector<std::vector<Tensor>> states;
@@ -114,7 +105,8 @@ struct Recurrent : Module {
     }
     ScanResult<State> result;
     result.output = detail::run_layers(steps, widths_, x, states, options_, is_training());
-    for (auto& tensors : states) result.state.layers.push_back(detail::state_from<detail::StateOf<C>>(tensors));
+    for (auto& tensors : states)
+      result.state.layers.push_back(detail::state_from<detail::StateOf<C>>(tensors));
     return result;
   }
 
@@ -130,12 +122,35 @@ struct Recurrent : Module {
   }
 
  private:
+  Recurrent(RecurrentSizes sizes, RecurrentOptions options, const Options& cell_options,
+            int /*chosen by the public ones*/)
+      : sizes_(sizes), options_(options) {
+    detail::check_recurrent(sizes, options);
+    const int64_t directions = options.bidirectional ? 2 : 1;
+    cells.reserve(static_cast<size_t>(options.layers * directions));
+    int64_t input = sizes.input;
+    for (int64_t layer = 0; layer < options.layers; ++layer) {
+      int64_t width = 0;
+      for (int64_t direction = 0; direction < directions; ++direction) {
+        cells.push_back(make_cell(input, cell_options));
+        widths_.push_back(detail::settle_cell(
+            cells.back(), detail::step_function(cells.back()),
+            detail::initial_state(cells.back(), 1, sizes.hidden, DType::float32), input, sizes.hidden));
+        width += widths_.back();
+      }
+      input = width;
+    }
+  }
+
   C make_cell(int64_t input, const Options& cell_options) const {
-    if constexpr (std::constructible_from<C, int64_t, int64_t, Options>) return C(input, sizes_.hidden, cell_options);
-    else if constexpr (std::constructible_from<C, int64_t, int64_t>) return C(input, sizes_.hidden);
+    if constexpr (std::constructible_from<C, int64_t, int64_t, Options>)
+      return C(input, sizes_.hidden, cell_options);
+    else if constexpr (std::constructible_from<C, int64_t, int64_t>)
+      return C(input, sizes_.hidden);
     else {
       static_assert(std::default_initializable<C>,
-                    "Recurrent<C>: the cell needs a constructor (input, hidden), (input, hidden, Options), or none at all");
+                    "Recurrent<C>: the cell needs a constructor (input, hidden), (input, hidden, Options), "
+                    "or none at all");
       return C();
     }
   }

@@ -22,7 +22,8 @@ bool alike(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
 
 }  // namespace
 
-int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input, int64_t hidden) {
+int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input,
+                    int64_t hidden) {
   const NoTape values_only;
   const Tensor x = zeros({1, input});
   const std::vector<Tensor> before = state;
@@ -34,14 +35,15 @@ int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, 
   }
   state = before;
   step.step(step.cell, x, state, output);
-  check(alike(before, state), "[cell] step() must return a state like the one it is given: ({}) became ({})", shapes(before),
-        shapes(state));
+  check(alike(before, state), "[cell] step() must return a state like the one it is given: ({}) became ({})",
+        shapes(before), shapes(state));
   check(output.defined() && output.rank() >= 1 && output.shape()[0] == 1,
         "[cell] step() must return an output with one row for each row of x; for x {} it gave {}", x, output);
   return output.size(-1);
 }
 
-Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, int64_t width, ScanOptions options) {
+Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, int64_t width,
+                  ScanOptions options) {
   check(xs.rank() >= 2, "[scan] a sequence [T, N, ...] expected, got {}", xs);
   const std::vector<Tensor> inputs = unbind(xs, 0);
   if (inputs.empty()) return zeros({0, xs.shape()[1], width}, {.dtype = xs.dtype()});
@@ -51,7 +53,8 @@ Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& stat
     const std::vector<Tensor> before = state;
     step.step(step.cell, inputs[t], state, outputs[t]);
     if (i == 0)
-      check(alike(before, state), "[scan] the state must keep its shapes: step() turned ({}) into ({}) for an input {}",
+      check(alike(before, state),
+            "[scan] the state must keep its shapes: step() turned ({}) into ({}) for an input {}",
             shapes(before), shapes(state), inputs[t]);
   }
   return stack(outputs, 0);

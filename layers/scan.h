@@ -10,23 +10,24 @@ struct ScanOptions {
 };
 
 /// What a scan or a recurrent layer gives: `auto [output, state] = ...`.
-template <class State>
-struct ScanResult {
+template <class State> struct ScanResult {
   Tensor output;  ///< Of every step.
   State state;    ///< After the last one.
 };
 
 namespace detail {
 
-/// Applies `step` to xs[0], xs[1], ... (or backwards); `state` is left as the last step gives it. Returns the outputs
-/// [T, N, width]; `width` is for T = 0.
-Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, int64_t width, ScanOptions options);
+/// Applies `step` to xs[0], xs[1], ... (or backwards); `state` is left as the last step gives it. Returns the
+/// outputs [T, N, width]; `width` is for T = 0.
+Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, int64_t width,
+                  ScanOptions options);
 
 }  // namespace detail
 
 /// Applies a cell to xs [T, N, I], beginning with `state`: output [T, N, ...] and the last state.
 template <RecurrentCell C>
-ScanResult<detail::StateOf<C>> scan(const C& cell, const Tensor& xs, const detail::StateOf<C>& state, ScanOptions options = {}) {
+ScanResult<detail::StateOf<C>> scan(const C& cell, const Tensor& xs, const detail::StateOf<C>& state,
+                                    ScanOptions options = {}) {
   std::vector<Tensor> tensors = detail::tensors_of(state);
   const int64_t width = tensors.empty() ? 0 : tensors[0].size(-1);
   Tensor output = detail::scan_steps(detail::step_function(cell), xs, tensors, width, options);

@@ -20,8 +20,7 @@ volatile std::sig_atomic_t interrupted = 0;
 constexpr double validation_share = 0.05;
 constexpr int64_t reports = 20;  // plain lines in a run
 
-template <class Layer>
-struct CharLM : Module {
+template <class Layer> struct CharLM : Module {
   Embedding embed;
   Layer recurrent;
   Linear head;
@@ -41,7 +40,8 @@ struct CharLM : Module {
 /// The numbers that a checkpoint must share with the run that takes it up.
 std::map<std::string, std::string> identity(const CharlmOptions& o, const Vocabulary& vocabulary) {
   std::string symbols;  // as numbers: metadata is text, and the vocabulary is bytes
-  for (char symbol : vocabulary.symbols()) symbols += fmt::format("{} ", static_cast<int>(static_cast<unsigned char>(symbol)));
+  for (char symbol : vocabulary.symbols())
+    symbols += fmt::format("{} ", static_cast<int>(static_cast<unsigned char>(symbol)));
   return {{"cell", o.cell},
           {"embedding", std::to_string(o.embedding)},
           {"hidden", std::to_string(o.hidden)},
@@ -51,24 +51,26 @@ std::map<std::string, std::string> identity(const CharlmOptions& o, const Vocabu
 
 /// What else must agree for a resumed run to be the same run.
 std::map<std::string, std::string> schedule(const CharlmOptions& o) {
-  return {{"length", std::to_string(o.length)},     {"batch", std::to_string(o.batch)},
-          {"steps", std::to_string(o.steps)},       {"learning_rate", fmt::format("{}", o.learning_rate)},
-          {"clip", fmt::format("{}", o.clip)},      {"dropout", fmt::format("{}", o.dropout)},
+  return {{"length", std::to_string(o.length)}, {"batch", std::to_string(o.batch)},
+          {"steps", std::to_string(o.steps)},   {"learning_rate", fmt::format("{}", o.learning_rate)},
+          {"clip", fmt::format("{}", o.clip)},  {"dropout", fmt::format("{}", o.dropout)},
           {"seed", std::to_string(o.seed)}};
 }
 
 void check_agrees(const SafetensorsFile& file, const std::map<std::string, std::string>& wanted) {
   for (const auto& [key, value] : wanted) {
     const auto found = file.metadata.find(key);
-    check<FileError>(found != file.metadata.end(), "{}: is no checkpoint of charlm: {} is missing", file.path.string(), key);
-    check<FileError>(found->second == value, "{}: was made with another {}: {}, here {}", file.path.string(), key,
-                     found->second, value);
+    check<FileError>(found != file.metadata.end(), "{}: is no checkpoint of charlm: {} is missing",
+                     file.path.string(), key);
+    check<FileError>(found->second == value, "{}: was made with another {}: {}, here {}", file.path.string(),
+                     key, found->second, value);
   }
 }
 
 int64_t metadata_number(const SafetensorsFile& file, const std::string& key) {
   const auto found = file.metadata.find(key);
-  check<FileError>(found != file.metadata.end(), "{}: holds no run to resume: {} is missing", file.path.string(), key);
+  check<FileError>(found != file.metadata.end(), "{}: holds no run to resume: {} is missing",
+                   file.path.string(), key);
   try {
     return std::stoll(found->second);
   } catch (const std::logic_error&) {
@@ -84,18 +86,18 @@ NamedTensors part(const NamedTensors& all, const std::string& prefix) {
   return result;
 }
 
-template <class Layer>
-class Run {
+template <class Layer> class Run {
  public:
   explicit Run(const CharlmOptions& options)
       : o_(options), text_(o_.text.empty() ? read_king_james() : read_text(o_.text)), vocabulary_(text_) {
     const auto codes = vocabulary_.encode(text_);
-    const auto split = codes.end() - static_cast<int64_t>(static_cast<double>(codes.size()) * validation_share);
+    const auto split =
+        codes.end() - static_cast<int64_t>(static_cast<double>(codes.size()) * validation_share);
     training_ = std::make_unique<Streams>(std::vector<int64_t>(codes.begin(), split), o_.batch, o_.length);
     const std::vector<int64_t> held_out(split, codes.end());
     const int64_t streams = std::clamp<int64_t>(static_cast<int64_t>(held_out.size()) / 1000, 1, 32);
-    validation_ = std::make_unique<Streams>(held_out, streams,
-                                            std::min<int64_t>(128, static_cast<int64_t>(held_out.size()) / streams - 1));
+    validation_ = std::make_unique<Streams>(
+        held_out, streams, std::min<int64_t>(128, static_cast<int64_t>(held_out.size()) / streams - 1));
     manual_seed(o_.seed);
     net_ = std::make_unique<CharLM<Layer>>(vocabulary_.size(), o_);
     optimizer_ = std::make_unique<Adam>(net_->parameters(), AdamOptions{.lr = o_.learning_rate});
@@ -112,12 +114,14 @@ class Run {
       fmt::print("saved {} after step {}\n", o_.save, step_);
     }
     if (interrupted) {
-      fmt::print("interrupted after step {}{}\n", step_, o_.save.empty() ? "; nothing was saved (no --save)" : "");
+      fmt::print("interrupted after step {}{}\n", step_,
+                 o_.save.empty() ? "; nothing was saved (no --save)" : "");
       return 130;
     }
     net_->eval();
     const double loss = validate();
-    fmt::print("validation: loss {:.4f}  {:.3f} bits/char  perplexity {:.2f}\n", loss, loss / std::numbers::ln2, std::exp(loss));
+    fmt::print("validation: loss {:.4f}  {:.3f} bits/char  perplexity {:.2f}\n", loss,
+               loss / std::numbers::ln2, std::exp(loss));
     if (o_.sample > 0) fmt::print("\n{}\n", write_text());
     return 0;
   }
@@ -131,10 +135,12 @@ class Run {
     while (step_ < o_.steps && !interrupted) {
       const int64_t at = step_ % training_->chunks();
       if (at == 0) state_ = {};  // the streams begin again
-      optimizer_->set_learning_rate(o_.learning_rate * static_cast<double>(o_.steps - step_) / static_cast<double>(o_.steps));
+      optimizer_->set_learning_rate(o_.learning_rate * static_cast<double>(o_.steps - step_) /
+                                    static_cast<double>(o_.steps));
       const double loss = train_step(training_->chunk(at));
       ++step_;
-      check(std::isfinite(loss), "[charlm] the loss became {} in step {}; a lower learning rate may help", loss, step_);
+      check(std::isfinite(loss), "[charlm] the loss became {} in step {}; a lower learning rate may help",
+            loss, step_);
       progress.show(step_, loss);
     }
     progress.finish();
@@ -176,7 +182,9 @@ class Run {
       const auto probabilities = softmax(last / o_.temperature).to_vector<float>();
       double rest = random.uniform();
       int64_t chosen = 0;
-      while (chosen + 1 < vocabulary_.size() && (rest -= static_cast<double>(probabilities[static_cast<size_t>(chosen)])) > 0) ++chosen;
+      while (chosen + 1 < vocabulary_.size() &&
+             (rest -= static_cast<double>(probabilities[static_cast<size_t>(chosen)])) > 0)
+        ++chosen;
       text += vocabulary_.symbol(chosen);
       input = {chosen};
     }
@@ -185,10 +193,12 @@ class Run {
 
   void save() const {
     NamedTensors tensors;
-    for (const auto& [name, tensor] : optimizer_->state_dict()) tensors.emplace_back("optimizer." + name, tensor);
+    for (const auto& [name, tensor] : optimizer_->state_dict())
+      tensors.emplace_back("optimizer." + name, tensor);
     for (const auto& [name, tensor] : net_->state_dict()) tensors.emplace_back("model." + name, tensor);
     size_t index = 0;
-    for (const Tensor& tensor : detail::tensors_of(state_)) tensors.emplace_back(fmt::format("state.{}", index++), tensor);
+    for (const Tensor& tensor : detail::tensors_of(state_))
+      tensors.emplace_back(fmt::format("state.{}", index++), tensor);
     auto metadata = identity(o_, vocabulary_);
     metadata.merge(schedule(o_));
     metadata["step"] = std::to_string(step_);
@@ -235,7 +245,8 @@ void interrupt_charlm() { interrupted = 1; }
 
 int run_charlm(const CharlmOptions& options) {
   check(options.temperature > 0, "[charlm] expected a temperature above 0, got {}", options.temperature);
-  check(options.load.empty() || options.resume.empty(), "[charlm] --load begins a new run and --resume goes on with an old one; "
+  check(options.load.empty() || options.resume.empty(),
+        "[charlm] --load begins a new run and --resume goes on with an old one; "
         "only one of them can be given");
   if (options.cell == "lstm") return Run<LSTM>(options)();
   if (options.cell == "gru") return Run<GRU>(options)();

@@ -24,7 +24,9 @@ Progress::Progress(int64_t first, int64_t total, int64_t characters, int64_t int
       terminal_(isatty(fileno(stdout)) != 0),
       start_(std::chrono::steady_clock::now()) {}
 
-double Progress::elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+double Progress::elapsed() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
 
 void Progress::show(int64_t step, double loss) {
   ++averaged_;

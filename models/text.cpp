@@ -17,7 +17,9 @@ std::string verse_of(const std::string& line) {
   if (space == std::string::npos || colon == std::string::npos || colon > space || colon == 0) return {};
   const auto digit = [](unsigned char c) { return std::isdigit(c) != 0; };
   if (!digit(static_cast<unsigned char>(line[colon - 1])) || colon + 1 == space) return {};
-  if (!std::all_of(line.begin() + static_cast<int64_t>(colon) + 1, line.begin() + static_cast<int64_t>(space), digit)) return {};
+  if (!std::all_of(line.begin() + static_cast<int64_t>(colon) + 1, line.begin() + static_cast<int64_t>(space),
+                   digit))
+    return {};
   return line.substr(space + 1);
 }
 
@@ -48,7 +50,9 @@ std::string read_king_james() {
     if (!verse.empty()) text += verse + "\n";
     begin = end + 1;
   }
-  check<FileError>(!text.empty(), "bible: no text came from `bible -f`; install Debian's packages bible-kjv and bible-kjv-text, or name a "
+  check<FileError>(!text.empty(),
+                   "bible: no text came from `bible -f`; install Debian's packages bible-kjv and "
+                   "bible-kjv-text, or name a "
                    "text file");
   return text;
 }
@@ -64,7 +68,8 @@ std::vector<int64_t> Vocabulary::encode(const std::string& text) const {
   codes.reserve(text.size());
   for (char symbol : text) {
     const auto at = std::lower_bound(symbols_.begin(), symbols_.end(), symbol);
-    check(at != symbols_.end() && *at == symbol, "[vocabulary] the byte {} does not occur in the training text",
+    check(at != symbols_.end() && *at == symbol,
+          "[vocabulary] the byte {} does not occur in the training text",
           static_cast<int>(static_cast<unsigned char>(symbol)));
     codes.push_back(at - symbols_.begin());
   }
@@ -72,16 +77,20 @@ std::vector<int64_t> Vocabulary::encode(const std::string& text) const {
 }
 
 Streams::Streams(const std::vector<int64_t>& codes, int64_t batch, int64_t length) : length_(length) {
-  check(batch >= 1 && length >= 1, "[streams] expected a batch and a length of at least 1, got {} and {}", batch, length);
+  check(batch >= 1 && length >= 1, "[streams] expected a batch and a length of at least 1, got {} and {}",
+        batch, length);
   const int64_t each = static_cast<int64_t>(codes.size()) / batch;
   chunks_ = (each - 1) / length;
-  check(chunks_ >= 1, "[streams] a text of {} symbols is too short for {} streams of {} steps", codes.size(), batch, length);
+  check(chunks_ >= 1, "[streams] a text of {} symbols is too short for {} streams of {} steps", codes.size(),
+        batch, length);
   const std::vector<int64_t> used(codes.begin(), codes.begin() + each * batch);
   codes_ = from_vector(used, {batch, each});
 }
 
 Streams::Chunk Streams::chunk(int64_t index) const {
-  const auto part = [&](int64_t start) { return contiguous(transpose(narrow(codes_, 1, start, length_), 0, 1)); };
+  const auto part = [&](int64_t start) {
+    return contiguous(transpose(narrow(codes_, 1, start, length_), 0, 1));
+  };
   return {part(index * length_), part(index * length_ + 1)};
 }
 

@@ -1,4 +1,5 @@
-// Elementwise functions of one argument: exponentials, trigonometry and the activations of networks. float32, float64.
+// Elementwise functions of one argument: exponentials, trigonometry and the activations of networks. float32,
+// float64.
 #pragma once
 
 #include <cmath>
@@ -30,7 +31,8 @@ struct Log {
   static constexpr std::string_view name = "log";
   template <class T> static T value(T x) {
     using std::log;
-    // xsimd takes denormal doubles for normal ones; they are scaled up by 2^54 first. (In float the bound is 0.)
+    // xsimd takes denormal doubles for normal ones; they are scaled up by 2^54 first. (In float the bound is
+    // 0.)
     const auto denormal = x < T(2.2250738585072014e-308);
     return log(select(denormal, x * T(0x1p54), x)) - select(denormal, T(54 * std::numbers::ln2), T(0));
   }

@@ -7,7 +7,8 @@ namespace {
 
 /// Integers take no fractions.
 double fitting(std::string_view op, const Tensor& x, double s) {
-  check(is_floating(x.dtype()) || s == std::trunc(s), "[{}] the scalar {} is no value of dtype {}", op, s, x.dtype());
+  check(is_floating(x.dtype()) || s == std::trunc(s), "[{}] the scalar {} is no value of dtype {}", op, s,
+        x.dtype());
   return s;
 }
 
@@ -21,7 +22,9 @@ Tensor operator-(const Tensor& x) { return apply(Neg{}, x); }
 Tensor operator+(const Tensor& x, double s) { return apply(AddScalar{fitting("add_scalar", x, s)}, x); }
 Tensor operator+(double s, const Tensor& x) { return x + s; }
 Tensor operator-(const Tensor& x, double s) { return x + -s; }
-Tensor operator-(double s, const Tensor& x) { return apply(SubFromScalar{fitting("sub_from_scalar", x, s)}, x); }
+Tensor operator-(double s, const Tensor& x) {
+  return apply(SubFromScalar{fitting("sub_from_scalar", x, s)}, x);
+}
 Tensor operator*(const Tensor& x, double s) { return apply(MulScalar{fitting("mul_scalar", x, s)}, x); }
 Tensor operator*(double s, const Tensor& x) { return x * s; }
 Tensor operator/(const Tensor& x, double s) { return apply(DivScalar{s}, x); }

@@ -1,5 +1,5 @@
-// Elementwise arithmetic: formulas, functions and operators. All broadcast as in NumPy; a scalar takes the dtype of the
-// tensor beside it. float32, float64 and, where the formula says so, int64.
+// Elementwise arithmetic: formulas, functions and operators. All broadcast as in NumPy; a scalar takes the
+// dtype of the tensor beside it. float32, float64 and, where the formula says so, int64.
 #pragma once
 
 #include <cmath>
@@ -43,7 +43,9 @@ struct Div {
 struct Pow {
   static constexpr std::string_view name = "pow";
   template <class T> static T value(T a, T b) { return detail::power(a, b); }
-  template <class T> static T slope0(T a, T b, T) { return select(b == T(0), T(0), b * detail::power(a, b - T(1))); }
+  template <class T> static T slope0(T a, T b, T) {
+    return select(b == T(0), T(0), b * detail::power(a, b - T(1)));
+  }
   template <class T> static T slope1(T a, T b, T y) {
     using std::log;
     return select((a == T(0)) & (b >= T(0)), T(0), y * log(a));
@@ -54,16 +56,24 @@ struct Pow {
 struct Maximum {
   static constexpr std::string_view name = "maximum";
   template <class T> static T value(T a, T b) { return select(a == a, select(a >= b, a, b), a); }
-  template <class T> static T slope0(T a, T b, T) { return select(a == b, T(0.5), select(a < b, T(0), T(1))); }
-  template <class T> static T slope1(T a, T b, T) { return select(a == b, T(0.5), select(a > b, T(0), T(1))); }
+  template <class T> static T slope0(T a, T b, T) {
+    return select(a == b, T(0.5), select(a < b, T(0), T(1)));
+  }
+  template <class T> static T slope1(T a, T b, T) {
+    return select(a == b, T(0.5), select(a > b, T(0), T(1)));
+  }
 };
 
 /// The smaller one; a nan wins; at a tie each side gets half of the gradient.
 struct Minimum {
   static constexpr std::string_view name = "minimum";
   template <class T> static T value(T a, T b) { return select(a == a, select(a <= b, a, b), a); }
-  template <class T> static T slope0(T a, T b, T) { return select(a == b, T(0.5), select(a > b, T(0), T(1))); }
-  template <class T> static T slope1(T a, T b, T) { return select(a == b, T(0.5), select(a < b, T(0), T(1))); }
+  template <class T> static T slope0(T a, T b, T) {
+    return select(a == b, T(0.5), select(a > b, T(0), T(1)));
+  }
+  template <class T> static T slope1(T a, T b, T) {
+    return select(a == b, T(0.5), select(a < b, T(0), T(1)));
+  }
 };
 
 struct Neg {
@@ -174,8 +184,8 @@ struct Reciprocal {
 };
 
 using ArithmeticFormulas =
-    FormulaList<Add, Sub, Mul, Div, Pow, Maximum, Minimum, Neg, AddScalar, MulScalar, SubFromScalar, DivScalar,
-                DivIntoScalar, PowScalar, Abs, Sign, Square, Sqrt, Rsqrt, Reciprocal>;
+    FormulaList<Add, Sub, Mul, Div, Pow, Maximum, Minimum, Neg, AddScalar, MulScalar, SubFromScalar,
+                DivScalar, DivIntoScalar, PowScalar, Abs, Sign, Square, Sqrt, Rsqrt, Reciprocal>;
 
 Tensor operator+(const Tensor& a, const Tensor& b);
 Tensor operator-(const Tensor& a, const Tensor& b);

@@ -15,8 +15,7 @@ void compare_kernel(const void*, const void* const* in, void* out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) static_cast<bool*>(out)[i] = Compare{}(a[i], b[i]);
 }
 
-template <class T>
-void where_kernel(const void*, const void* const* in, void* out, int64_t n) {
+template <class T> void where_kernel(const void*, const void* const* in, void* out, int64_t n) {
   const auto* condition = static_cast<const bool*>(in[0]);
   const auto* a = static_cast<const T*>(in[1]);
   const auto* b = static_cast<const T*>(in[2]);
@@ -28,11 +27,11 @@ void check_bool(std::string_view op, const Tensor& x) {
 }
 
 /// y = a <compare> b
-template <class Compare>
-struct Comparison {
+template <class Compare> struct Comparison {
   static constexpr std::string_view name = Compare::name;
   TensorSpec shape(Inputs in) const {
-    check(in[0].dtype() == in[1].dtype(), "[{}] inputs of one dtype expected, got {} and {}", name, in[0], in[1]);
+    check(in[0].dtype() == in[1].dtype(), "[{}] inputs of one dtype expected, got {} and {}", name, in[0],
+          in[1]);
     if (Compare::logical) check_bool(name, in[0]);
     return {detail::broadcast_shapes(name, in[0].shape(), in[1].shape()), DType::boolean};
   }
@@ -43,31 +42,48 @@ struct Comparison {
   }
 };
 
-template <class F, bool is_logical = false>
-struct Relation {
+template <class F, bool is_logical = false> struct Relation {
   using Function = F;
   static constexpr bool logical = is_logical;
 };
-struct Equal : Relation<std::equal_to<>> { static constexpr std::string_view name = "equal"; };
-struct NotEqual : Relation<std::not_equal_to<>> { static constexpr std::string_view name = "not_equal"; };
-struct Less : Relation<std::less<>> { static constexpr std::string_view name = "less"; };
-struct LessEqual : Relation<std::less_equal<>> { static constexpr std::string_view name = "less_equal"; };
-struct Greater : Relation<std::greater<>> { static constexpr std::string_view name = "greater"; };
-struct GreaterEqual : Relation<std::greater_equal<>> { static constexpr std::string_view name = "greater_equal"; };
-struct And : Relation<std::logical_and<>, true> { static constexpr std::string_view name = "logical_and"; };
-struct Or : Relation<std::logical_or<>, true> { static constexpr std::string_view name = "logical_or"; };
+struct Equal : Relation<std::equal_to<>> {
+  static constexpr std::string_view name = "equal";
+};
+struct NotEqual : Relation<std::not_equal_to<>> {
+  static constexpr std::string_view name = "not_equal";
+};
+struct Less : Relation<std::less<>> {
+  static constexpr std::string_view name = "less";
+};
+struct LessEqual : Relation<std::less_equal<>> {
+  static constexpr std::string_view name = "less_equal";
+};
+struct Greater : Relation<std::greater<>> {
+  static constexpr std::string_view name = "greater";
+};
+struct GreaterEqual : Relation<std::greater_equal<>> {
+  static constexpr std::string_view name = "greater_equal";
+};
+struct And : Relation<std::logical_and<>, true> {
+  static constexpr std::string_view name = "logical_and";
+};
+struct Or : Relation<std::logical_or<>, true> {
+  static constexpr std::string_view name = "logical_or";
+};
 
 /// y = condition ? a : b
 struct Where {
   static constexpr std::string_view name = "where";
   TensorSpec shape(Inputs in) const {
     check_bool(name, in[0]);
-    check(in[1].dtype() == in[2].dtype(), "[where] inputs of one dtype expected, got {} and {}", in[1], in[2]);
+    check(in[1].dtype() == in[2].dtype(), "[where] inputs of one dtype expected, got {} and {}", in[1],
+          in[2]);
     const Shape choices = detail::broadcast_shapes(name, in[1].shape(), in[2].shape());
     return {detail::broadcast_shapes(name, in[0].shape(), choices), in[1].dtype()};
   }
   void forward(Inputs in, Tensor& out) const {
-    detail::dispatch(out.dtype(), [&](auto zero) { detail::run_tiles(where_kernel<decltype(zero)>, nullptr, in, out); });
+    detail::dispatch(out.dtype(),
+                     [&](auto zero) { detail::run_tiles(where_kernel<decltype(zero)>, nullptr, in, out); });
   }
   Saves saves(uint32_t) const { return Saves::input(0); }
   void vjp(Backward& b) const {
@@ -78,12 +94,10 @@ struct Where {
   }
 };
 
-template <class Compare>
-Tensor compare(const Tensor& a, const Tensor& b) {
+template <class Compare> Tensor compare(const Tensor& a, const Tensor& b) {
   return apply(Comparison<Compare>{}, a, b);
 }
-template <class Compare>
-Tensor compare(const Tensor& a, double b) {
+template <class Compare> Tensor compare(const Tensor& a, double b) {
   return apply(Comparison<Compare>{}, a, scalar(b, {.dtype = a.dtype()}));
 }
 
@@ -109,7 +123,9 @@ Tensor logical_not(const Tensor& x) {
   return equal(x, 0.0);
 }
 
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) { return apply(Where{}, condition, a, b); }
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  return apply(Where{}, condition, a, b);
+}
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   return where(mask, scalar(value, {.dtype = x.dtype()}), x);
 }

@@ -20,15 +20,14 @@ void check_indices(std::string_view op, const Tensor& indices) {
 void check_range(std::string_view op, const Tensor& indices, int64_t bound, int64_t ignore) {
   const auto* values = indices.raw<int64_t>();
   for (int64_t i = 0; i < indices.numel(); ++i)
-    check((values[i] >= 0 && values[i] < bound) || values[i] == ignore, "[{}] index {} at position {} is outside [0, {})", op,
-          values[i], i, bound);
+    check((values[i] >= 0 && values[i] < bound) || values[i] == ignore,
+          "[{}] index {} at position {} is outside [0, {})", op, values[i], i, bound);
 }
 
 /// Elements of one row of a table [V, E...].
 int64_t row_size(const Tensor& table) { return table.numel() / std::max<int64_t>(1, table.shape()[0]); }
 
-template <class T>
-void add_rows(const Tensor& x, const Tensor& indices, int64_t width, const Tensor& table) {
+template <class T> void add_rows(const Tensor& x, const Tensor& indices, int64_t width, const Tensor& table) {
   // Columns are shared between threads, rows stay in order: the same bits on any number of threads.
   const int64_t count = indices.numel();
   const int64_t grain = std::max<int64_t>(16, (1 << 15) / std::max<int64_t>(1, count) / 16 * 16);
@@ -54,7 +53,8 @@ void scatter_into(const Tensor& x, const Tensor& indices, const Tensor& table) {
 struct Embed {
   static constexpr std::string_view name = "embedding";
   TensorSpec shape(Inputs in) const {
-    check(in[0].rank() >= 1 && is_floating(in[0].dtype()), "[embedding] a floating table [V, ...] expected, got {}", in[0]);
+    check(in[0].rank() >= 1 && is_floating(in[0].dtype()),
+          "[embedding] a floating table [V, ...] expected, got {}", in[0]);
     check_indices(name, in[1]);
     Shape result = in[1].shape();
     for (size_t i = 1; i < in[0].rank(); ++i) result.push_back(in[0].shape()[i]);
@@ -74,8 +74,10 @@ struct Embed {
   }
   Saves saves(uint32_t) const { return Saves::input(1); }
   void vjp(Backward& b) const {
-    if (b.recorded()) b.set(0, scatter_rows(b.grad(), b.input(1), b.input_shape(0)[0]));
-    else scatter_into(b.grad(), b.input(1), b.zeroed_accumulator(0));
+    if (b.recorded())
+      b.set(0, scatter_rows(b.grad(), b.input(1), b.input_shape(0)[0]));
+    else
+      scatter_into(b.grad(), b.input(1), b.zeroed_accumulator(0));
   }
 };
 
@@ -108,11 +110,13 @@ struct Pick {
   static constexpr std::string_view name = "pick";
   int64_t ignore;
   TensorSpec shape(Inputs in) const {
-    check(in[0].rank() >= 1 && is_floating(in[0].dtype()), "[pick] a floating tensor [..., C] expected, got {}", in[0]);
+    check(in[0].rank() >= 1 && is_floating(in[0].dtype()),
+          "[pick] a floating tensor [..., C] expected, got {}", in[0]);
     check_indices(name, in[1]);
     Shape leading = in[0].shape();
     leading.erase(leading.rank() - 1);
-    check(in[1].shape() == leading, "[pick] indices of shape {} expected for {}, got {}", leading, in[0], in[1]);
+    check(in[1].shape() == leading, "[pick] indices of shape {} expected for {}, got {}", leading, in[0],
+          in[1]);
     return {leading, in[0].dtype()};
   }
   void forward(Inputs in, Tensor& out) const {
@@ -158,12 +162,18 @@ struct PutBack {
   void vjp(Backward& b) const { b.set(0, apply(Pick{ignore}, b.grad(), b.input(1))); }
 };
 
-void Pick::vjp(Backward& b) const { b.set(0, apply(PutBack{b.input_shape(0).back(), ignore}, b.grad(), b.input(1))); }
+void Pick::vjp(Backward& b) const {
+  b.set(0, apply(PutBack{b.input_shape(0).back(), ignore}, b.grad(), b.input(1)));
+}
 
 }  // namespace
 
 Tensor embedding(const Tensor& weight, const Tensor& indices) { return apply(Embed{}, weight, indices); }
-Tensor scatter_rows(const Tensor& x, const Tensor& indices, int64_t rows) { return apply(ScatterRows{rows}, x, indices); }
-Tensor pick(const Tensor& x, const Tensor& indices, int64_t ignore) { return apply(Pick{ignore}, x, indices); }
+Tensor scatter_rows(const Tensor& x, const Tensor& indices, int64_t rows) {
+  return apply(ScatterRows{rows}, x, indices);
+}
+Tensor pick(const Tensor& x, const Tensor& indices, int64_t ignore) {
+  return apply(Pick{ignore}, x, indices);
+}
 
 }  // namespace reel

@@ -5,15 +5,16 @@
 
 namespace reel {
 
-/// Rows of `weight` [V, E...] chosen by `indices` (int64, any shape): [indices..., E...]. The gradient adds up the rows that
-/// were read. Throws on an index outside [0, V).
+/// Rows of `weight` [V, E...] chosen by `indices` (int64, any shape): [indices..., E...]. The gradient adds
+/// up the rows that were read. Throws on an index outside [0, V).
 Tensor embedding(const Tensor& weight, const Tensor& indices);
 
-/// Zeros of shape [rows, E...] with rows of `x` [indices..., E...] added at `indices`: the transpose of embedding().
+/// Zeros of shape [rows, E...] with rows of `x` [indices..., E...] added at `indices`: the transpose of
+/// embedding().
 Tensor scatter_rows(const Tensor& x, const Tensor& indices, int64_t rows);
 
-/// x[..., index] along the last axis: `x` [..., C] and `indices` [...] (int64) give [...]. Where an index equals `ignore` the
-/// result is 0; any other outside [0, C) throws.
+/// x[..., index] along the last axis: `x` [..., C] and `indices` [...] (int64) give [...]. Where an index
+/// equals `ignore` the result is 0; any other outside [0, C) throws.
 Tensor pick(const Tensor& x, const Tensor& indices, int64_t ignore = -100);
 
 }  // namespace reel

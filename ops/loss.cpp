@@ -24,19 +24,20 @@ Tensor classes_last(const Tensor& logits, int64_t axis) {
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEntropyOptions& options) {
   check(logits.rank() >= 1, "[cross_entropy] logits [..., C] expected, got {}", logits);
-  check(options.label_smoothing >= 0 && options.label_smoothing <= 1, "[cross_entropy] label_smoothing must lie in [0, 1], got {}",
-        options.label_smoothing);
+  check(options.label_smoothing >= 0 && options.label_smoothing <= 1,
+        "[cross_entropy] label_smoothing must lie in [0, 1], got {}", options.label_smoothing);
   const Tensor scores = classes_last(logits, options.axis);
   Shape expected = scores.shape();
   expected.erase(expected.rank() - 1);
   check(targets.dtype() == DType::int64 && targets.shape() == expected,
-        "[cross_entropy] for logits {} with the classes on axis {}, targets int64 {} expected, got {}", logits, options.axis,
-        expected, targets);
+        "[cross_entropy] for logits {} with the classes on axis {}, targets int64 {} expected, got {}",
+        logits, options.axis, expected, targets);
 
   const Tensor log_probabilities = log_softmax(scores);
   Tensor losses = -pick(log_probabilities, targets, options.ignore_index);
   if (options.label_smoothing > 0) {
-    const Tensor even = masked_fill(-mean(log_probabilities, -1), equal(targets, static_cast<double>(options.ignore_index)), 0);
+    const Tensor even = masked_fill(-mean(log_probabilities, -1),
+                                    equal(targets, static_cast<double>(options.ignore_index)), 0);
     losses = losses * (1 - options.label_smoothing) + even * options.label_smoothing;
   }
   if (options.reduction == Reduction::none) return losses;

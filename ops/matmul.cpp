@@ -22,11 +22,11 @@ struct Product {
 
   TensorSpec shape(Inputs in) const {
     const Tensor &a = in[0], &b = in[1];
-    check(is_floating(a.dtype()) && a.dtype() == b.dtype(), "[matmul] inputs of one floating dtype expected, got {} and {}", a,
-          b);
+    check(is_floating(a.dtype()) && a.dtype() == b.dtype(),
+          "[matmul] inputs of one floating dtype expected, got {} and {}", a, b);
     const int64_t left = a.shape()[transpose_a ? 0 : 1], right = b.shape()[transpose_b ? 1 : 0];
-    check(left == right, "[matmul] the inner extents differ: {}{} has {}, {}{} has {}", a, transpose_a ? " (transposed)" : "",
-          left, b, transpose_b ? " (transposed)" : "", right);
+    check(left == right, "[matmul] the inner extents differ: {}{} has {}, {}{} has {}", a,
+          transpose_a ? " (transposed)" : "", left, b, transpose_b ? " (transposed)" : "", right);
     const Shape result{rows(a), columns(b)};
     if (in.size() > 2) {
       check(in[2].dtype() == a.dtype(), "[addmm] a bias of dtype {} expected, got {}", a.dtype(), in[2]);
@@ -49,17 +49,24 @@ struct Product {
   void vjp(Backward& b) const {
     const Tensor g = b.grad();
     // Each gradient is a product again, added to what is there where the pass allows it.
-    const auto add = [&](size_t i, const Tensor& left, bool transpose_left, const Tensor& right, bool transpose_right) {
-      if (Tensor* sum = b.accumulator(i)) detail::gemm(left, transpose_left, right, transpose_right, *sum, true);
-      else b.set(i, apply(Product{transpose_left, transpose_right}, left, right));
+    const auto add = [&](size_t i, const Tensor& left, bool transpose_left, const Tensor& right,
+                         bool transpose_right) {
+      if (Tensor* sum = b.accumulator(i))
+        detail::gemm(left, transpose_left, right, transpose_right, *sum, true);
+      else
+        b.set(i, apply(Product{transpose_left, transpose_right}, left, right));
     };
     if (b.needs(0)) {
-      if (transpose_a) add(0, b.input(1), transpose_b, g, true);
-      else add(0, g, false, b.input(1), !transpose_b);
+      if (transpose_a)
+        add(0, b.input(1), transpose_b, g, true);
+      else
+        add(0, g, false, b.input(1), !transpose_b);
     }
     if (b.needs(1)) {
-      if (transpose_b) add(1, g, true, b.input(0), transpose_a);
-      else add(1, b.input(0), !transpose_a, g, false);
+      if (transpose_b)
+        add(1, g, true, b.input(0), transpose_a);
+      else
+        add(1, b.input(0), !transpose_a, g, false);
     }
     if (b.input_count() > 2 && b.needs(2)) b.set(2, sum_to(g, b.input_shape(2)));
   }
@@ -70,8 +77,8 @@ struct BatchedProduct {
   static constexpr std::string_view name = "matmul";
   TensorSpec shape(Inputs in) const {
     const Tensor &a = in[0], &b = in[1];
-    check(is_floating(a.dtype()) && a.dtype() == b.dtype(), "[matmul] inputs of one floating dtype expected, got {} and {}", a,
-          b);
+    check(is_floating(a.dtype()) && a.dtype() == b.dtype(),
+          "[matmul] inputs of one floating dtype expected, got {} and {}", a, b);
     check(a.shape()[2] == b.shape()[1], "[matmul] the inner extents of {} and {} differ", a, b);
     return {{a.shape()[0], a.shape()[1], b.shape()[2]}, a.dtype()};
   }
@@ -126,14 +133,16 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b, options), b.rank() == 1 ? 0 : -2);
   if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1), options), -1);
   if (a.rank() == 2 && b.rank() == 2) return apply(Product{options.transpose_a, options.transpose_b}, a, b);
-  if (b.rank() == 2 && !options.transpose_a && a.numel() > 0) return rows_times(a, b, Product{false, options.transpose_b});
+  if (b.rank() == 2 && !options.transpose_a && a.numel() > 0)
+    return rows_times(a, b, Product{false, options.transpose_b});
   return batched(options.transpose_a ? transpose(a) : a, options.transpose_b ? transpose(b) : b);
 }
 
 Tensor addmm(const Tensor& bias, const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   check(a.rank() >= 2 && b.rank() == 2, "[addmm] rows and a matrix expected, got {} and {}", a, b);
   check(a.rank() == 2 || !options.transpose_a, "[addmm] only matrices can be transposed, got {}", a);
-  check(a.rank() == 2 || bias.rank() <= 1, "[addmm] a bias of at most 1 axis expected for rows {}, got {}", a, bias);
+  check(a.rank() == 2 || bias.rank() <= 1, "[addmm] a bias of at most 1 axis expected for rows {}, got {}", a,
+        bias);
   if (a.rank() > 2 && a.numel() == 0) return matmul(a, b, options) + bias;
   return rows_times(a, b, Product{options.transpose_a, options.transpose_b}, bias);
 }

@@ -10,7 +10,8 @@ struct MatmulOptions {
   bool transpose_b = false;  ///< Likewise b.
 };
 
-/// Matrix product by NumPy's rules: vectors are taken as rows (left) or columns (right), leading axes broadcast.
+/// Matrix product by NumPy's rules: vectors are taken as rows (left) or columns (right), leading axes
+/// broadcast.
 /// [..., M, K] x [..., K, N] -> [..., M, N]. float32 and float64.
 Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 

@@ -19,13 +19,13 @@ constexpr int64_t tile = 512;
 // A column-wise sum adds this many rows, then as many of such sums, and so on: bounds the rounding error.
 constexpr int64_t rows_per_block = 64;
 constexpr size_t sum_levels = 4;
-// A long row is cut into pieces of this many elements, whatever the number of threads, so that the bits stay the same.
+// A long row is cut into pieces of this many elements, whatever the number of threads, so that the bits stay
+// the same.
 constexpr int64_t piece = 1 << 16;
 constexpr int64_t parallel_elements = 1 << 15;
 
 /// Combining two runs of elements, by a formula's own loop.
-template <class T>
-struct Combine {
+template <class T> struct Combine {
   detail::TileKernel kernel;
   void operator()(const T* a, const T* b, T* out, int64_t n) const {
     const void* in[] = {a, b};
@@ -36,8 +36,7 @@ struct Combine {
 };
 
 /// One row down to one value: lanes of a tile first, then halves onto halves.
-template <class T>
-T reduce_run(const Combine<T>& combine, const T* x, int64_t n) {
+template <class T> T reduce_run(const Combine<T>& combine, const T* x, int64_t n) {
   alignas(64) T lanes[tile];
   int64_t width = std::min(n, tile);
   std::copy_n(x, width, lanes);
@@ -51,8 +50,7 @@ T reduce_run(const Combine<T>& combine, const T* x, int64_t n) {
   return lanes[0];
 }
 
-template <class T>
-T reduce_row(const Combine<T>& combine, const T* x, int64_t n) {
+template <class T> T reduce_row(const Combine<T>& combine, const T* x, int64_t n) {
   if (n <= piece) return reduce_run(combine, x, n);
   std::vector<T> parts(static_cast<size_t>((n + piece - 1) / piece));
   detail::parallel_for(static_cast<int64_t>(parts.size()), 1, [&](int64_t begin, int64_t end) {
@@ -63,13 +61,14 @@ T reduce_row(const Combine<T>& combine, const T* x, int64_t n) {
 }
 
 /// Partial sums of up to `tile` columns at several levels; a full one is carried to the next.
-template <class T>
-class Cascade {
+template <class T> class Cascade {
  public:
   Cascade(const Combine<T>& combine, int64_t columns) : combine_(combine), columns_(columns) {}
   void add(const T* row, size_t level = 0) {
-    if (counts_[level] == 0) std::copy_n(row, columns_, sums_[level]);
-    else combine_(sums_[level], row, sums_[level], columns_);
+    if (counts_[level] == 0)
+      std::copy_n(row, columns_, sums_[level]);
+    else
+      combine_(sums_[level], row, sums_[level], columns_);
     if (++counts_[level] < rows_per_block || level + 1 == sum_levels) return;
     add(sums_[level], level + 1);
     counts_[level] = 0;
@@ -78,8 +77,10 @@ class Cascade {
     bool begun = false;
     for (size_t level = 0; level < sum_levels; ++level) {
       if (counts_[level] == 0) continue;
-      if (begun) combine_(out, sums_[level], out, columns_);
-      else std::copy_n(sums_[level], columns_, out);
+      if (begun)
+        combine_(out, sums_[level], out, columns_);
+      else
+        std::copy_n(sums_[level], columns_, out);
       begun = true;
     }
   }
@@ -94,20 +95,22 @@ class Cascade {
 /// out[i] = combination over k of x[k * columns + i].
 template <class T>
 void reduce_columns(const Combine<T>& combine, const T* x, T* out, int64_t count, int64_t columns) {
-  detail::parallel_for(columns, std::max<int64_t>(tile, parallel_elements / count / tile * tile), [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; c += tile) {
-      Cascade<T> sums(combine, std::min(tile, end - c));
-      for (int64_t k = 0; k < count; ++k) sums.add(x + k * columns + c);
-      sums.finish(out + c);
-    }
-  });
+  detail::parallel_for(columns, std::max<int64_t>(tile, parallel_elements / count / tile * tile),
+                       [&](int64_t begin, int64_t end) {
+                         for (int64_t c = begin; c < end; c += tile) {
+                           Cascade<T> sums(combine, std::min(tile, end - c));
+                           for (int64_t k = 0; k < count; ++k) sums.add(x + k * columns + c);
+                           sums.finish(out + c);
+                         }
+                       });
 }
 
 struct Extents {
   int64_t outer = 1, count = 1, inner = 1;
 };
 
-/// x as [outer, count, inner] with `count` the reduced axes, if its memory is so arranged; else permuted and copied.
+/// x as [outer, count, inner] with `count` the reduced axes, if its memory is so arranged; else permuted and
+/// copied.
 std::pair<Tensor, Extents> arrange(const Tensor& x, uint32_t mask) {
   Shape order, reduced;
   for (size_t i = 0; i < x.rank(); ++i) (mask >> i & 1U ? reduced : order).push_back(static_cast<int64_t>(i));
@@ -132,25 +135,25 @@ std::pair<Tensor, Extents> arrange(const Tensor& x, uint32_t mask) {
   return {detail::contiguous_values(detail::view(x, shape, strides)), extents};
 }
 
-template <class T>
-void reduce_all(const Combine<T>& combine, const Tensor& x, uint32_t mask, T* out) {
+template <class T> void reduce_all(const Combine<T>& combine, const Tensor& x, uint32_t mask, T* out) {
   const auto [values, extents] = arrange(x, mask);
   const T* from = values.template raw<T>();
   const auto [outer, count, inner] = extents;
   if (inner == 1 && outer == 1) {
     *out = reduce_row(combine, from, count);
   } else if (inner == 1) {
-    detail::parallel_for(outer, std::max<int64_t>(1, parallel_elements / count), [&, n = count](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) out[row] = reduce_row(combine, from + row * n, n);
-    });
+    detail::parallel_for(outer, std::max<int64_t>(1, parallel_elements / count),
+                         [&, n = count](int64_t begin, int64_t end) {
+                           for (int64_t row = begin; row < end; ++row)
+                             out[row] = reduce_row(combine, from + row * n, n);
+                         });
   } else {
     for (int64_t o = 0; o < outer; ++o)
       reduce_columns(combine, from + o * count * inner, out + o * inner, count, inner);
   }
 }
 
-template <class F>
-void reduce_with(const Tensor& x, uint32_t mask, Tensor& out) {
+template <class F> void reduce_with(const Tensor& x, uint32_t mask, Tensor& out) {
   detail::dispatch_floating(F::name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     reduce_all(Combine<T>{detail::kernels_of<F>().value(x.dtype())}, x, mask, out.raw<T>());
@@ -160,8 +163,10 @@ void reduce_with(const Tensor& x, uint32_t mask, Tensor& out) {
 Shape reduced_shape(const Shape& shape, uint32_t mask, bool keepdim) {
   Shape result;
   for (size_t i = 0; i < shape.rank(); ++i) {
-    if (!(mask >> i & 1U)) result.push_back(shape[i]);
-    else if (keepdim) result.push_back(1);
+    if (!(mask >> i & 1U))
+      result.push_back(shape[i]);
+    else if (keepdim)
+      result.push_back(1);
   }
   return result;
 }
@@ -177,8 +182,10 @@ struct Sum {
   }
   void forward(Inputs in, Tensor& out) const {
     if (out.numel() == 0) return;
-    if (in[0].numel() == 0) detail::copy_values(scalar(0, {.dtype = out.dtype()}), out);
-    else reduce_with<Add>(in[0], mask, out);
+    if (in[0].numel() == 0)
+      detail::copy_values(scalar(0, {.dtype = out.dtype()}), out);
+    else
+      reduce_with<Add>(in[0], mask, out);
   }
   void vjp(Backward& b) const {
     const Shape& shape = b.input_shape(0);
@@ -187,8 +194,7 @@ struct Sum {
 };
 
 /// y = largest (or smallest) of x over axes
-template <class F>
-struct Extreme {
+template <class F> struct Extreme {
   static constexpr std::string_view name = F::name == "maximum" ? "max" : "min";
   uint32_t mask;
   bool keepdim;
@@ -225,20 +231,21 @@ struct Argmax {
   void forward(Inputs in, Tensor& out) const {
     const auto [values, extents] = arrange(in[0], 1U << axis);
     const auto [outer, count, inner] = extents;
-    detail::dispatch(in[0].dtype(), [&, values = values, outer = outer, count = count, inner = inner](auto zero) {
-      using T = decltype(zero);
-      for (int64_t o = 0; o < outer; ++o)
-        for (int64_t i = 0; i < inner; ++i) {
-          const T* x = values.template raw<T>() + o * count * inner + i;
-          int64_t best = 0;
-          for (int64_t k = 1; k < count; ++k) {
-            const T candidate = x[k * inner], leader = x[best * inner];
-            if (leader != leader) break;  // a nan
-            if (candidate > leader || candidate != candidate) best = k;
-          }
-          out.raw<int64_t>()[o * inner + i] = best;
-        }
-    });
+    detail::dispatch(in[0].dtype(),
+                     [&, values = values, outer = outer, count = count, inner = inner](auto zero) {
+                       using T = decltype(zero);
+                       for (int64_t o = 0; o < outer; ++o)
+                         for (int64_t i = 0; i < inner; ++i) {
+                           const T* x = values.template raw<T>() + o * count * inner + i;
+                           int64_t best = 0;
+                           for (int64_t k = 1; k < count; ++k) {
+                             const T candidate = x[k * inner], leader = x[best * inner];
+                             if (leader != leader) break;  // a nan
+                             if (candidate > leader || candidate != candidate) best = k;
+                           }
+                           out.raw<int64_t>()[o * inner + i] = best;
+                         }
+                     });
   }
 };
 
@@ -280,8 +287,8 @@ Tensor argmax(const Tensor& x, int64_t axis, bool keepdim) {
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
-  check(detail::broadcast_shapes("sum_to", shape, x.shape()) == x.shape(), "[sum_to] shape {} does not broadcast to {}",
-        shape, x.shape());
+  check(detail::broadcast_shapes("sum_to", shape, x.shape()) == x.shape(),
+        "[sum_to] shape {} does not broadcast to {}", shape, x.shape());
   const size_t lead = x.rank() - shape.rank();
   uint32_t mask = 0;
   for (size_t i = 0; i < x.rank(); ++i)

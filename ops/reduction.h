@@ -17,7 +17,8 @@ Tensor max(const Tensor& x, const Axes& axes, bool keepdim = false);
 /// The smallest element, likewise.
 Tensor min(const Tensor& x);
 Tensor min(const Tensor& x, const Axes& axes, bool keepdim = false);
-/// int64 index of the largest element along `axis`, the first of equal ones; a nan counts as largest. No gradient.
+/// int64 index of the largest element along `axis`, the first of equal ones; a nan counts as largest. No
+/// gradient.
 Tensor argmax(const Tensor& x, int64_t axis = -1, bool keepdim = false);
 
 /// Sum of x over what broadcasting from `shape` to x's shape repeated: the gradient of broadcasting.

@@ -9,8 +9,8 @@
 namespace reel {
 namespace {
 
-/// Strides that show `x` under `shape` without a copy; false if there are none. Axes of x are taken in groups that hold as
-/// many elements as a group of the new axes; each group must lie in memory like one axis.
+/// Strides that show `x` under `shape` without a copy; false if there are none. Axes of x are taken in groups
+/// that hold as many elements as a group of the new axes; each group must lie in memory like one axis.
 bool view_strides(const Tensor& x, const Shape& shape, Shape& strides) {
   strides = detail::contiguous_strides(shape);
   if (x.is_contiguous() || x.numel() == 0) return true;
@@ -24,8 +24,10 @@ bool view_strides(const Tensor& x, const Shape& shape, Shape& strides) {
     size_t old_end = old_axis + 1, new_end = new_axis + 1;
     int64_t old_count = x.shape()[old_axis], new_count = shape[new_axis];
     while (old_count != new_count) {
-      if (old_count < new_count) old_count *= x.shape()[old_end++];
-      else new_count *= shape[new_end++];
+      if (old_count < new_count)
+        old_count *= x.shape()[old_end++];
+      else
+        new_count *= shape[new_end++];
     }
     int64_t last = -1;  // the group's innermost axis that is longer than 1
     for (size_t i = old_axis; i < old_end; ++i) {
@@ -61,8 +63,8 @@ struct BroadcastTo {
   static constexpr std::string_view name = "broadcast_to";
   Shape shape;
   Tensor view(Inputs in) const {
-    check(detail::broadcast_shapes(name, in[0].shape(), shape) == shape, "[broadcast_to] shape {} does not broadcast to {}",
-          in[0].shape(), shape);
+    check(detail::broadcast_shapes(name, in[0].shape(), shape) == shape,
+          "[broadcast_to] shape {} does not broadcast to {}", in[0].shape(), shape);
     return detail::view(in[0], shape, detail::broadcast_strides(in[0].shape(), in[0].strides(), shape));
   }
   void vjp(Backward& b) const { b.set(0, sum_to(b.grad(), b.input_shape(0))); }
@@ -82,7 +84,8 @@ struct Permute {
   }
   void vjp(Backward& b) const {
     Shape inverse = order;
-    for (size_t i = 0; i < order.size(); ++i) inverse[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
+    for (size_t i = 0; i < order.size(); ++i)
+      inverse[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
     b.set(0, apply(Permute{inverse}, b.grad()));
   }
 };
@@ -129,7 +132,8 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
     check(known > 0 && x.numel() % known == 0, "[reshape] {} does not fit shape {}", x, shape);
     *inferred = x.numel() / known;
   }
-  check(wanted.numel() == x.numel(), "[reshape] {} has {} elements, shape {} has {}", x, x.numel(), shape, wanted.numel());
+  check(wanted.numel() == x.numel(), "[reshape] {} has {} elements, shape {} has {}", x, x.numel(), shape,
+        wanted.numel());
   if (wanted == x.shape()) return x;
   return apply(Reshape{wanted}, x);
 }
@@ -141,8 +145,10 @@ Tensor flatten(const Tensor& x, int64_t first, int64_t last) {
   check(begin <= end, "[flatten] the first axis, {}, lies behind the last, {}", first, last);
   Shape shape;
   for (size_t i = 0; i < x.rank(); ++i) {
-    if (i <= begin || i > end) shape.push_back(x.shape()[i]);
-    else shape[begin] *= x.shape()[i];
+    if (i <= begin || i > end)
+      shape.push_back(x.shape()[i]);
+    else
+      shape[begin] *= x.shape()[i];
   }
   return reshape(x, shape);
 }
@@ -176,10 +182,12 @@ Tensor transpose(const Tensor& x, int64_t a, int64_t b) {
 }
 
 Tensor permute(const Tensor& x, const Axes& order) {
-  check(order.list().size() == x.rank(), "[permute] {} axes named for a tensor with {}", order.list().size(), x.rank());
+  check(order.list().size() == x.rank(), "[permute] {} axes named for a tensor with {}", order.list().size(),
+        x.rank());
   detail::axes_mask("permute", order, x.rank());
   Shape axes;
-  for (int64_t axis : order.list()) axes.push_back(static_cast<int64_t>(detail::normalize_axis("permute", axis, x.rank())));
+  for (int64_t axis : order.list())
+    axes.push_back(static_cast<int64_t>(detail::normalize_axis("permute", axis, x.rank())));
   return apply(Permute{axes}, x);
 }
 

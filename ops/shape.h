@@ -1,5 +1,5 @@
-// Ops that show a tensor under another shape or layout. Views share the memory; their gradients are recorded like any
-// other.
+// Ops that show a tensor under another shape or layout. Views share the memory; their gradients are recorded
+// like any other.
 #pragma once
 
 #include "framework/tensor.h"
@@ -7,8 +7,8 @@
 
 namespace reel {
 
-/// The same elements in row-major order under another shape; one extent may be -1 and is then inferred. A view where the
-/// strides allow it, else a copy.
+/// The same elements in row-major order under another shape; one extent may be -1 and is then inferred. A
+/// view where the strides allow it, else a copy.
 Tensor reshape(const Tensor& x, const Shape& shape);
 /// Axes [first, last] as one. A view where the strides allow it.
 Tensor flatten(const Tensor& x, int64_t first = 0, int64_t last = -1);
@@ -17,11 +17,11 @@ Tensor unsqueeze(const Tensor& x, int64_t axis);  ///< With a new axis of extent
 /// Repeated, without copying, to a shape that x broadcasts to.
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
 Tensor transpose(const Tensor& x, int64_t a = -2, int64_t b = -1);  ///< Two axes exchanged. A view.
-Tensor permute(const Tensor& x, const Axes& order);                 ///< Axis i of the result is axis order[i] of x. A view.
+Tensor permute(const Tensor& x, const Axes& order);  ///< Axis i of the result is axis order[i] of x. A view.
 
-Tensor contiguous(const Tensor& x);             ///< x itself if its memory is row-major without gaps, else a copy.
-Tensor clone(const Tensor& x);                  ///< A copy, contiguous.
-Tensor cast(const Tensor& x, DType dtype);      ///< Values in another dtype; floats to integers by truncation.
+Tensor contiguous(const Tensor& x);  ///< x itself if its memory is row-major without gaps, else a copy.
+Tensor clone(const Tensor& x);       ///< A copy, contiguous.
+Tensor cast(const Tensor& x, DType dtype);  ///< Values in another dtype; floats to integers by truncation.
 /// The same memory, off the tape: no gradient flows through.
 Tensor detach(const Tensor& x);
 

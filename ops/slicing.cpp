@@ -53,7 +53,9 @@ struct Place {
   void vjp(Backward& b) const { b.set(0, apply(Slice{range}, b.grad())); }
 };
 
-Tensor place(const Tensor& x, const Range& range, const Shape& shape) { return apply(Place{range, shape}, x); }
+Tensor place(const Tensor& x, const Range& range, const Shape& shape) {
+  return apply(Place{range, shape}, x);
+}
 
 /// y = the inputs behind one another along an axis
 struct Cat {
@@ -64,10 +66,12 @@ struct Cat {
     Shape result = in[0].shape();
     for (size_t i = 1; i < in.size(); ++i) {
       Shape expected = result, got = in[i].shape();
-      check(in[i].dtype() == in[0].dtype(), "[cat] tensors of one dtype expected, got {} and {}", in[0], in[i]);
+      check(in[i].dtype() == in[0].dtype(), "[cat] tensors of one dtype expected, got {} and {}", in[0],
+            in[i]);
       check(got.rank() == result.rank(), "[cat] tensors of one rank expected, got {} and {}", in[0], in[i]);
       expected[axis] = got[axis];
-      check(got == expected, "[cat] along axis {}, shapes {} and {} differ in another axis", axis, in[0].shape(), got);
+      check(got == expected, "[cat] along axis {}, shapes {} and {} differ in another axis", axis,
+            in[0].shape(), got);
       result[axis] += got[axis];
     }
     return {result, in[0].dtype()};
@@ -159,13 +163,16 @@ struct Split {
   }
 };
 
-int64_t clipped(int64_t index, int64_t extent) { return std::clamp<int64_t>(index < 0 ? index + extent : index, 0, extent); }
+int64_t clipped(int64_t index, int64_t extent) {
+  return std::clamp<int64_t>(index < 0 ? index + extent : index, 0, extent);
+}
 
 }  // namespace
 
 Tensor slice(const Tensor& x, int64_t axis, const SliceOptions& range) {
   const size_t at = detail::normalize_axis("slice", axis, x.rank());
-  check(range.step >= 1, "[slice] expected a step of at least 1, got {}; flip() turns an axis round", range.step);
+  check(range.step >= 1, "[slice] expected a step of at least 1, got {}; flip() turns an axis round",
+        range.step);
   const int64_t extent = x.shape()[at];
   const int64_t start = clipped(range.start, extent);
   const int64_t stop = clipped(range.stop, extent);
@@ -176,15 +183,16 @@ Tensor slice(const Tensor& x, int64_t axis, const SliceOptions& range) {
 Tensor narrow(const Tensor& x, int64_t axis, int64_t start, int64_t length) {
   const size_t at = detail::normalize_axis("narrow", axis, x.rank());
   const int64_t extent = x.shape()[at];
-  check(start >= 0 && length >= 0 && start <= extent - length, "[narrow] start {} and length {} do not lie within axis {} of {}",
-        start, length, at, x);
+  check(start >= 0 && length >= 0 && start <= extent - length,
+        "[narrow] start {} and length {} do not lie within axis {} of {}", start, length, at, x);
   return apply(Slice{{at, start, 1, length}}, x);
 }
 
 Tensor select(const Tensor& x, int64_t axis, int64_t index) {
   const size_t at = detail::normalize_axis("select", axis, x.rank());
   const int64_t extent = x.shape()[at];
-  check(index >= -extent && index < extent, "[select] index {} is out of range for axis {} of {}", index, at, x);
+  check(index >= -extent && index < extent, "[select] index {} is out of range for axis {} of {}", index, at,
+        x);
   return squeeze(narrow(x, axis, index < 0 ? index + extent : index, 1), static_cast<int64_t>(at));
 }
 
@@ -211,7 +219,8 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& lengths, 
     check(length >= 0, "[split] expected lengths of at least 0, got {}", length);
     sum += length;
   }
-  check(sum == x.shape()[at], "[split] the lengths add up to {}, axis {} of {} has {}", sum, at, x, x.shape()[at]);
+  check(sum == x.shape()[at], "[split] the lengths add up to {}, axis {} of {} has {}", sum, at, x,
+        x.shape()[at]);
   return apply(Split{at, lengths}, x);
 }
 
@@ -219,7 +228,8 @@ std::vector<Tensor> split(const Tensor& x, int64_t length, int64_t axis) {
   check(length >= 1, "[split] expected a length of at least 1, got {}", length);
   const int64_t extent = x.shape()[detail::normalize_axis("split", axis, x.rank())];
   std::vector<int64_t> lengths;
-  for (int64_t start = 0; start < extent; start += length) lengths.push_back(std::min(length, extent - start));
+  for (int64_t start = 0; start < extent; start += length)
+    lengths.push_back(std::min(length, extent - start));
   if (lengths.empty()) lengths.push_back(0);
   return split(x, lengths, axis);
 }

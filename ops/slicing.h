@@ -11,9 +11,9 @@
 namespace reel {
 
 struct SliceOptions {
-  int64_t start = 0;               ///< Negative counts from the end; clipped to the axis.
-  int64_t stop = INT64_MAX;        ///< Exclusive; likewise.
-  int64_t step = 1;                ///< At least 1.
+  int64_t start = 0;         ///< Negative counts from the end; clipped to the axis.
+  int64_t stop = INT64_MAX;  ///< Exclusive; likewise.
+  int64_t step = 1;          ///< At least 1.
 };
 /// x[start:stop:step] along `axis`, by NumPy's rules. A view.
 Tensor slice(const Tensor& x, int64_t axis, const SliceOptions& range);
@@ -34,14 +34,13 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& lengths, 
 std::vector<Tensor> split(const Tensor& x, int64_t length, int64_t axis = 0);
 /// At most `parts` parts of equal length along `axis`, the last one shorter if need be. Views.
 std::vector<Tensor> chunk(const Tensor& x, int64_t parts, int64_t axis = 0);
-/// N parts of equal length: const auto [i, f, g, o] = chunk<4>(gates, -1). Throws where `axis` does not divide by N. Views.
-template <size_t N>
-std::array<Tensor, N> chunk(const Tensor& x, int64_t axis);
+/// N parts of equal length: const auto [i, f, g, o] = chunk<4>(gates, -1). Throws where `axis` does not
+/// divide by N. Views.
+template <size_t N> std::array<Tensor, N> chunk(const Tensor& x, int64_t axis);
 /// The elements along `axis`, each without it. Views.
 std::vector<Tensor> unbind(const Tensor& x, int64_t axis = 0);
 
-template <size_t N>
-std::array<Tensor, N> chunk(const Tensor& x, int64_t axis) {
+template <size_t N> std::array<Tensor, N> chunk(const Tensor& x, int64_t axis) {
   constexpr auto count = static_cast<int64_t>(N);
   check(x.size(axis) % count == 0, "[chunk] axis {} of {} does not divide by {}", axis, x, count);
   const std::vector<Tensor> parts = split(x, std::vector<int64_t>(N, x.size(axis) / count), axis);

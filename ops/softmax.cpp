@@ -16,23 +16,25 @@ namespace {
 
 constexpr int64_t parallel_elements = 1 << 12;  // about 20 us of exponentials
 
-/// Rows in float64, which oneDNN does not know, and the logarithm in float32, which it gives with an error of 3e-6.
-template <class T>
-void own_rows(const Tensor& x, const Tensor& out, bool logarithm) {
+/// Rows in float64, which oneDNN does not know, and the logarithm in float32, which it gives with an error of
+/// 3e-6.
+template <class T> void own_rows(const Tensor& x, const Tensor& out, bool logarithm) {
   const int64_t columns = x.shape()[1];
-  detail::parallel_for(x.shape()[0], std::max<int64_t>(1, parallel_elements / columns), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const T* from = x.raw<T>() + row * columns;
-      T* to = out.raw<T>() + row * columns;
-      const T largest = *std::max_element(from, from + columns);
-      double sum = 0;
-      for (int64_t i = 0; i < columns; ++i) sum += static_cast<double>(to[i] = std::exp(from[i] - largest));
-      const double log_sum = std::log(sum);
-      for (int64_t i = 0; i < columns; ++i)
-        to[i] = logarithm ? static_cast<T>(static_cast<double>(from[i] - largest) - log_sum)
-                          : static_cast<T>(static_cast<double>(to[i]) / sum);
-    }
-  });
+  detail::parallel_for(
+      x.shape()[0], std::max<int64_t>(1, parallel_elements / columns), [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row) {
+          const T* from = x.raw<T>() + row * columns;
+          T* to = out.raw<T>() + row * columns;
+          const T largest = *std::max_element(from, from + columns);
+          double sum = 0;
+          for (int64_t i = 0; i < columns; ++i)
+            sum += static_cast<double>(to[i] = std::exp(from[i] - largest));
+          const double log_sum = std::log(sum);
+          for (int64_t i = 0; i < columns; ++i)
+            to[i] = logarithm ? static_cast<T>(static_cast<double>(from[i] - largest) - log_sum)
+                              : static_cast<T>(static_cast<double>(to[i]) / sum);
+        }
+      });
 }
 
 /// A matrix whose rows are softmaxed, whatever axis was asked for.
@@ -44,9 +46,12 @@ TensorSpec matrix_shape(std::string_view op, const Tensor& x) {
 void matrix_forward(const Tensor& x, Tensor& out, bool logarithm) {
   if (x.numel() == 0) return;
   const Tensor values = detail::contiguous_values(x);
-  if (x.dtype() == DType::float64) own_rows<double>(values, out, logarithm);
-  else if (logarithm) own_rows<float>(values, out, true);
-  else detail::softmax_rows(values, out);
+  if (x.dtype() == DType::float64)
+    own_rows<double>(values, out, logarithm);
+  else if (logarithm)
+    own_rows<float>(values, out, true);
+  else
+    detail::softmax_rows(values, out);
 }
 
 /// y = exp(x) / sum(exp(x)), rows of a matrix
@@ -73,8 +78,7 @@ struct LogSoftmax {
   }
 };
 
-template <class O>
-Tensor along(const Tensor& x, int64_t axis) {
+template <class O> Tensor along(const Tensor& x, int64_t axis) {
   const auto last = static_cast<int64_t>(x.rank()) - 1;
   const auto at = static_cast<int64_t>(detail::normalize_axis(O::name, axis, x.rank()));
   const Tensor moved = at == last ? x : transpose(x, at, last);

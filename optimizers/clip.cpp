@@ -7,13 +7,13 @@
 namespace reel {
 namespace {
 
-template <class F>
-void for_gradients(const std::vector<Tensor>& parameters, F&& f) {
+template <class F> void for_gradients(const std::vector<Tensor>& parameters, F&& f) {
   for (const Tensor& parameter : parameters) {
     Tensor gradient = parameter.grad();
     if (!gradient.defined()) continue;
     check(gradient.is_contiguous(), "[clip] a contiguous gradient expected, got a view {}", gradient);
-    detail::dispatch_floating("clip", gradient.dtype(), [&](auto zero) { f(gradient, gradient.raw<decltype(zero)>()); });
+    detail::dispatch_floating("clip", gradient.dtype(),
+                              [&](auto zero) { f(gradient, gradient.raw<decltype(zero)>()); });
   }
 }
 
@@ -26,8 +26,10 @@ double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm, do
   for_gradients(parameters, [&](const Tensor& gradient, const auto* g) {
     for (int64_t i = 0; i < gradient.numel(); ++i) {
       const double size = std::abs(static_cast<double>(g[i]));
-      if (std::isinf(order)) sum = size > sum || std::isnan(size) ? size : sum;
-      else sum += order == 2 ? size * size : std::pow(size, order);
+      if (std::isinf(order))
+        sum = size > sum || std::isnan(size) ? size : sum;
+      else
+        sum += order == 2 ? size * size : std::pow(size, order);
     }
   });
   const double norm = std::isinf(order) ? sum : order == 2 ? std::sqrt(sum) : std::pow(sum, 1 / order);
@@ -46,7 +48,8 @@ void clip_grad_value(const std::vector<Tensor>& parameters, double limit) {
   check(limit >= 0, "[clip_grad_value] expected a limit of at least 0, got {}", limit);
   for_gradients(parameters, [&](Tensor& gradient, auto* g) {
     using T = std::remove_reference_t<decltype(*g)>;
-    for (int64_t i = 0; i < gradient.numel(); ++i) g[i] = std::clamp(g[i], static_cast<T>(-limit), static_cast<T>(limit));
+    for (int64_t i = 0; i < gradient.numel(); ++i)
+      g[i] = std::clamp(g[i], static_cast<T>(-limit), static_cast<T>(limit));
     gradient.changed("clip_grad_value");
   });
 }

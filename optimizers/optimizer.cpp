@@ -5,14 +5,20 @@
 
 namespace reel {
 
-Optimizer::Optimizer(std::string name, std::vector<Tensor> parameters, double learning_rate, std::vector<std::string> slots)
-    : name_(std::move(name)), parameters_(std::move(parameters)), entries_(parameters_.size()), slots_(std::move(slots)) {
+Optimizer::Optimizer(std::string name, std::vector<Tensor> parameters, double learning_rate,
+                     std::vector<std::string> slots)
+    : name_(std::move(name)),
+      parameters_(std::move(parameters)),
+      entries_(parameters_.size()),
+      slots_(std::move(slots)) {
   check(!parameters_.empty(), "[{}] at least one parameter expected, got none", name_);
   std::unordered_set<const detail::TensorImpl*> seen;
   for (const Tensor& parameter : parameters_) {
-    check(parameter.requires_grad(), "[{}] parameters with requires_grad expected, got {} without", name_, parameter);
+    check(parameter.requires_grad(), "[{}] parameters with requires_grad expected, got {} without", name_,
+          parameter);
     check(parameter.is_contiguous(), "[{}] contiguous parameters expected, got a view {}", name_, parameter);
-    check(seen.insert(parameter.impl()).second, "[{}] the parameter {} stands in the list twice", name_, parameter);
+    check(seen.insert(parameter.impl()).second, "[{}] the parameter {} stands in the list twice", name_,
+          parameter);
   }
   set_learning_rate(learning_rate);
 }
@@ -62,8 +68,8 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
   const auto take = [&](const std::string& key, const Shape& shape, DType dtype) {
     const auto found = given.find(key);
     check(found != given.end(), "[{}] the state lacks {}", name_, key);
-    check(found->second.shape() == shape && found->second.dtype() == dtype, "[{}] the state's {} should be {} {}, got {}", name_,
-          key, dtype, shape, found->second);
+    check(found->second.shape() == shape && found->second.dtype() == dtype,
+          "[{}] the state's {} should be {} {}, got {}", name_, key, dtype, shape, found->second);
     const Tensor value = found->second;
     given.erase(found);
     return value;
@@ -81,7 +87,8 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
       entries[i].moments.push_back(std::move(own));
     }
   }
-  check(given.empty(), "[{}] the state has {}, which belongs to nothing here", name_, given.empty() ? "" : given.begin()->first);
+  check(given.empty(), "[{}] the state has {}, which belongs to nothing here", name_,
+        given.empty() ? "" : given.begin()->first);
   steps_ = steps;
   entries_ = std::move(entries);
 }

@@ -1,6 +1,6 @@
-// Update rules. An optimizer takes a list of parameters; each step() is one pass over the memory of each parameter and its
-// own state, and uses up the gradients: grad() of every parameter is undefined afterwards, so that the next backward begins
-// anew, and several backward passes before a step add up.
+// Update rules. An optimizer takes a list of parameters; each step() is one pass over the memory of each
+// parameter and its own state, and uses up the gradients: grad() of every parameter is undefined afterwards,
+// so that the next backward begins anew, and several backward passes before a step add up.
 #pragma once
 
 #include <string>
@@ -28,19 +28,23 @@ class Optimizer {
   int64_t steps() const { return steps_; }  ///< Steps made so far.
   const std::vector<Tensor>& parameters() const { return parameters_; }
 
-  /// Everything that a resumed run needs to go on bit for bit: "steps" and each parameter's moments, "0.momentum".
+  /// Everything that a resumed run needs to go on bit for bit: "steps" and each parameter's moments,
+  /// "0.momentum".
   std::vector<std::pair<std::string, Tensor>> state_dict() const;
-  /// Restores what state_dict gave for the same list of parameters. Throws, before anything is changed, where names, shapes or
-  /// dtypes do not agree.
+  /// Restores what state_dict gave for the same list of parameters. Throws, before anything is changed, where
+  /// names, shapes or dtypes do not agree.
   void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state);
 
  protected:
-  /// `slots` names the moments that the rule keeps beside each parameter; they are made, zero, at its first update.
-  Optimizer(std::string name, std::vector<Tensor> parameters, double learning_rate, std::vector<std::string> slots);
+  /// `slots` names the moments that the rule keeps beside each parameter; they are made, zero, at its first
+  /// update.
+  Optimizer(std::string name, std::vector<Tensor> parameters, double learning_rate,
+            std::vector<std::string> slots);
 
-  /// Updates one parameter in place. `moments` are in the order of the slots; `count` is the number of this parameter's
-  /// updates, from 1.
-  virtual void update(Tensor& parameter, const Tensor& gradient, std::vector<Tensor>& moments, int64_t count) = 0;
+  /// Updates one parameter in place. `moments` are in the order of the slots; `count` is the number of this
+  /// parameter's updates, from 1.
+  virtual void update(Tensor& parameter, const Tensor& gradient, std::vector<Tensor>& moments,
+                      int64_t count) = 0;
 
  private:
   struct Entry {
@@ -70,7 +74,8 @@ class SGD final : public Optimizer {
   explicit SGD(std::vector<Tensor> parameters, SGDOptions options = {});
 
  private:
-  void update(Tensor& parameter, const Tensor& gradient, std::vector<Tensor>& moments, int64_t count) override;
+  void update(Tensor& parameter, const Tensor& gradient, std::vector<Tensor>& moments,
+              int64_t count) override;
   SGDOptions options_;
 };
 
@@ -98,15 +103,15 @@ class Adam : public Optimizer {
   bool decoupled_;
 };
 
-/// Adam with decoupled weight decay, 0.01 unless said otherwise. Loshchilov and Hutter, "Decoupled weight decay
-/// regularization", 2019.
+/// Adam with decoupled weight decay, 0.01 unless said otherwise. Loshchilov and Hutter, "Decoupled weight
+/// decay regularization", 2019.
 class AdamW final : public Adam {
  public:
   explicit AdamW(std::vector<Tensor> parameters, AdamOptions options = {.weight_decay = 1e-2});
 };
 
-/// Scales all gradients so that the norm of all their elements together, of order `order` (infinity allowed), is at most
-/// `max_norm`; returns the norm from before. Parameters without a gradient count as zero.
+/// Scales all gradients so that the norm of all their elements together, of order `order` (infinity allowed),
+/// is at most `max_norm`; returns the norm from before. Parameters without a gradient count as zero.
 double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm, double order = 2);
 /// Clamps every element of every gradient to [-limit, limit].
 void clip_grad_value(const std::vector<Tensor>& parameters, double limit);

@@ -11,8 +11,7 @@ namespace {
 constexpr int64_t parallel_elements = 1 << 15;  // about 20 us of updating
 
 /// Calls rule(i) for every element, shared between cores; the loop in each part vectorises.
-template <class Rule>
-void for_elements(int64_t n, const Rule& rule) {
+template <class Rule> void for_elements(int64_t n, const Rule& rule) {
   detail::parallel_for(n, parallel_elements, [&rule](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) rule(i);
   });
@@ -24,10 +23,13 @@ SGD::SGD(std::vector<Tensor> parameters, SGDOptions options)
     : Optimizer("SGD", std::move(parameters), options.lr,
                 options.momentum != 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>{}),
       options_(options) {
-  check(options.momentum >= 0 && options.momentum < 1, "[SGD] expected a momentum in [0, 1), got {}", options.momentum);
-  check(options.weight_decay >= 0, "[SGD] expected a weight decay of at least 0, got {}", options.weight_decay);
+  check(options.momentum >= 0 && options.momentum < 1, "[SGD] expected a momentum in [0, 1), got {}",
+        options.momentum);
+  check(options.weight_decay >= 0, "[SGD] expected a weight decay of at least 0, got {}",
+        options.weight_decay);
   check(!options.nesterov || (options.momentum > 0 && options.dampening == 0),
-        "[SGD] Nesterov needs a momentum and no dampening, got {} and {}", options.momentum, options.dampening);
+        "[SGD] Nesterov needs a momentum and no dampening, got {} and {}", options.momentum,
+        options.dampening);
 }
 
 void SGD::update(Tensor& parameter, const Tensor& gradient, std::vector<Tensor>& moments, int64_t count) {
@@ -53,9 +55,11 @@ void SGD::update(Tensor& parameter, const Tensor& gradient, std::vector<Tensor>&
   });
 }
 
-Adam::Adam(std::vector<Tensor> parameters, AdamOptions options) : Adam("Adam", std::move(parameters), options, false) {}
+Adam::Adam(std::vector<Tensor> parameters, AdamOptions options)
+    : Adam("Adam", std::move(parameters), options, false) {}
 
-AdamW::AdamW(std::vector<Tensor> parameters, AdamOptions options) : Adam("AdamW", std::move(parameters), options, true) {}
+AdamW::AdamW(std::vector<Tensor> parameters, AdamOptions options)
+    : Adam("AdamW", std::move(parameters), options, true) {}
 
 Adam::Adam(std::string name, std::vector<Tensor> parameters, AdamOptions options, bool decoupled)
     : Optimizer(name, std::move(parameters), options.lr,
@@ -63,9 +67,11 @@ Adam::Adam(std::string name, std::vector<Tensor> parameters, AdamOptions options
                                 : std::vector<std::string>{"first", "second"}),
       options_(options),
       decoupled_(decoupled) {
-  for (double beta : {options.beta1, options.beta2}) check(beta >= 0 && beta < 1, "[{}] expected betas in [0, 1), got {}", name, beta);
+  for (double beta : {options.beta1, options.beta2})
+    check(beta >= 0 && beta < 1, "[{}] expected betas in [0, 1), got {}", name, beta);
   check(options.eps >= 0, "[{}] expected an eps of at least 0, got {}", name, options.eps);
-  check(options.weight_decay >= 0, "[{}] expected a weight decay of at least 0, got {}", name, options.weight_decay);
+  check(options.weight_decay >= 0, "[{}] expected a weight decay of at least 0, got {}", name,
+        options.weight_decay);
 }
 
 void Adam::update(Tensor& parameter, const Tensor& gradient, std::vector<Tensor>& moments, int64_t count) {
@@ -92,7 +98,9 @@ void Adam::update(Tensor& parameter, const Tensor& gradient, std::vector<Tensor>
       p[i] = old - rate * m[i] / (std::sqrt(second(i)) * scale + eps);
     };
     if (largest) {
-      for_elements(parameter.numel(), [=](int64_t i) { rule(i, [=](int64_t k) { return largest[k] = std::max(largest[k], v[k]); }); });
+      for_elements(parameter.numel(), [=](int64_t i) {
+        rule(i, [=](int64_t k) { return largest[k] = std::max(largest[k], v[k]); });
+      });
     } else {
       for_elements(parameter.numel(), [=](int64_t i) { rule(i, [=](int64_t k) { return v[k]; }); });
     }

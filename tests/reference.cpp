@@ -6,7 +6,8 @@ namespace reel {
 namespace {
 
 std::string at_element(int64_t flat, double got, double expected) {
-  return "element " + std::to_string(flat) + ": got " + detail::text(got) + ", expected " + detail::text(expected);
+  return "element " + std::to_string(flat) + ": got " + detail::text(got) + ", expected " +
+         detail::text(expected);
 }
 
 }  // namespace
@@ -33,7 +34,8 @@ std::string difference_in_value(const Tensor& got, const Tensor& expected, doubl
   for (size_t i = 0; i < left.size(); ++i) {
     const double a = left[i], b = right[i];
     if (a == b || (std::isnan(a) && std::isnan(b))) continue;
-    if (std::isfinite(a) && std::isfinite(b) && std::abs(a - b) <= absolute + relative * std::abs(b)) continue;
+    if (std::isfinite(a) && std::isfinite(b) && std::abs(a - b) <= absolute + relative * std::abs(b))
+      continue;
     if (++others == 0) first = at_element(static_cast<int64_t>(i), a, b);
   }
   return others > 0 ? first + ", and " + std::to_string(others) + " more" : first;
@@ -61,8 +63,8 @@ void for_each_index(const Shape& shape, const std::function<void(const Shape&)>&
 double element(const Tensor& tensor, const Shape& index) {
   int64_t offset = 0;
   for (size_t axis = 0; axis < index.rank(); ++axis) offset += index[axis] * tensor.strides()[axis];
-  return detail::dispatch(tensor.dtype(),
-                          [&](auto zero) { return static_cast<double>(tensor.raw<decltype(zero)>()[offset]); });
+  return detail::dispatch(
+      tensor.dtype(), [&](auto zero) { return static_cast<double>(tensor.raw<decltype(zero)>()[offset]); });
 }
 
 Tensor build(const Shape& shape, DType dtype, const std::function<double(const Shape&)>& f) {

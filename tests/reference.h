@@ -17,12 +17,13 @@ SafetensorsFile load_reference(const std::string& name);
 /// All elements as doubles, in row-major order, whatever the dtype.
 std::vector<double> numbers(const Tensor& tensor);
 
-/// Empty where shape and dtype agree and |got - expected| <= absolute + relative * |expected| everywhere (nan agrees with
-/// nan, an infinity with itself); else tells where they part.
+/// Empty where shape and dtype agree and |got - expected| <= absolute + relative * |expected| everywhere (nan
+/// agrees with nan, an infinity with itself); else tells where they part.
 std::string difference(const Tensor& got, const Tensor& expected, double absolute = 0, double relative = 0);
 
 /// The same for the values alone: a float32 result may be compared with a float64 reference.
-std::string difference_in_value(const Tensor& got, const Tensor& expected, double absolute = 0, double relative = 0);
+std::string difference_in_value(const Tensor& got, const Tensor& expected, double absolute = 0,
+                                double relative = 0);
 
 /// Calls f with the index of every element of `shape`, in row-major order.
 void for_each_index(const Shape& shape, const std::function<void(const Shape&)>& f);

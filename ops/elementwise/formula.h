@@ -1,16 +1,18 @@
 // Elementwise ops from scalar formulas. A formula is a struct with
 //   static constexpr std::string_view name;
-//   template <class T> static T value(T x);                 one to three arguments; may be a const member that reads
+//   template <class T> static T value(T x);                 one to three arguments; may be a const member
+//   that reads
 //                                                           attributes (which must be trivially copyable)
-//   template <class T> static T slope(T x, T y);            dy/dx from argument and result; for several arguments
-//   template <class T> static T slope0(T a, T b, T y);      slope0, slope1, ... ; left out: no gradient
-//   static constexpr bool integers = true;                  if it also makes sense for int64
-// and nothing else: shapes, broadcasting, loops, what backward saves and second derivatives follow from it. T is float,
-// double, a SIMD batch, a dual number, a probe that tells which arguments a slope reads, or a tensor. Functions are
-// called unqualified after `using std::exp;` and the like; conditions are written select(x > T(0), a, b).
+//   template <class T> static T slope(T x, T y);            dy/dx from argument and result; for several
+//   arguments template <class T> static T slope0(T a, T b, T y);      slope0, slope1, ... ; left out: no
+//   gradient static constexpr bool integers = true;                  if it also makes sense for int64
+// and nothing else: shapes, broadcasting, loops, what backward saves and second derivatives follow from it. T
+// is float, double, a SIMD batch, a dual number, a probe that tells which arguments a slope reads, or a
+// tensor. Functions are called unqualified after `using std::exp;` and the like; conditions are written
+// select(x > T(0), a, b).
 //
-// The loops for a formula are compiled where "ops/elementwise/kernels.h" is included; the library's own are compiled
-// once for each instruction set.
+// The loops for a formula are compiled where "ops/elementwise/kernels.h" is included; the library's own are
+// compiled once for each instruction set.
 #pragma once
 
 #include <array>
@@ -27,18 +29,19 @@ namespace reel {
 
 /// condition ? a : b, in the form that formulas use.
 template <class T>
-  requires std::is_arithmetic_v<T>
-constexpr T select(bool condition, T a, T b) {
-  return condition ? a : b;
-}
+requires std::is_arithmetic_v<T>
+constexpr T select(bool condition, T a, T b) { return condition ? a : b; }
 
 namespace detail {
 
-/// a^b by C's rules, which xsimd's pow does not keep for zeros, negative numbers and infinities: a batch goes lane by lane.
-template <class T>
-T power(const T& a, const T& b) {
+/// a^b by C's rules, which xsimd's pow does not keep for zeros, negative numbers and infinities: a batch goes
+/// lane by lane.
+template <class T> T power(const T& a, const T& b) {
   using std::pow;
-  if constexpr (requires { typename T::arch_type; T::size; }) {
+  if constexpr (requires {
+                  typename T::arch_type;
+                  T::size;
+                }) {
     typename T::value_type x[T::size], y[T::size];
     a.store_unaligned(x);
     b.store_unaligned(y);
@@ -52,54 +55,56 @@ T power(const T& a, const T& b) {
 }  // namespace detail
 
 /// A list of formulas, for compiling their loops.
-template <class... F>
-struct FormulaList {};
+template <class... F> struct FormulaList {};
 
 namespace detail {
 
 inline constexpr size_t max_arity = 3;
 
-template <class F>
-constexpr size_t arity_of() {
-  if constexpr (requires(const F& f, double x) { f.value(x); }) return 1;
-  else if constexpr (requires(const F& f, double x) { f.value(x, x); }) return 2;
-  else if constexpr (requires(const F& f, double x) { f.value(x, x, x); }) return 3;
-  else return 0;
+template <class F> constexpr size_t arity_of() {
+  if constexpr (requires(const F& f, double x) { f.value(x); })
+    return 1;
+  else if constexpr (requires(const F& f, double x) { f.value(x, x); })
+    return 2;
+  else if constexpr (requires(const F& f, double x) { f.value(x, x, x); })
+    return 3;
+  else
+    return 0;
 }
 
-template <class F>
-inline constexpr size_t arity = arity_of<F>();
+template <class F> inline constexpr size_t arity = arity_of<F>();
 
-template <class F, class T, size_t... I>
-T formula_value(const F& f, const T* x, std::index_sequence<I...>) {
+template <class F, class T, size_t... I> T formula_value(const F& f, const T* x, std::index_sequence<I...>) {
   return f.value(x[I]...);
 }
-template <class F, class T>
-T formula_value(const F& f, const T* x) {
+template <class F, class T> T formula_value(const F& f, const T* x) {
   return formula_value(f, x, std::make_index_sequence<arity<F>>());
 }
 
 /// Slope with respect to argument K; `x` holds the arguments, then the result.
-template <size_t K, class F, class T>
-T formula_slope(const F& f, const T* x) {
-  if constexpr (arity<F> == 1) return f.slope(x[0], x[1]);
-  else if constexpr (arity<F> == 2 && K == 0) return f.slope0(x[0], x[1], x[2]);
-  else if constexpr (arity<F> == 2) return f.slope1(x[0], x[1], x[2]);
-  else if constexpr (K == 0) return f.slope0(x[0], x[1], x[2], x[3]);
-  else if constexpr (K == 1) return f.slope1(x[0], x[1], x[2], x[3]);
-  else return f.slope2(x[0], x[1], x[2], x[3]);
+template <size_t K, class F, class T> T formula_slope(const F& f, const T* x) {
+  if constexpr (arity<F> == 1)
+    return f.slope(x[0], x[1]);
+  else if constexpr (arity<F> == 2 && K == 0)
+    return f.slope0(x[0], x[1], x[2]);
+  else if constexpr (arity<F> == 2)
+    return f.slope1(x[0], x[1], x[2]);
+  else if constexpr (K == 0)
+    return f.slope0(x[0], x[1], x[2], x[3]);
+  else if constexpr (K == 1)
+    return f.slope1(x[0], x[1], x[2], x[3]);
+  else
+    return f.slope2(x[0], x[1], x[2], x[3]);
 }
 
-template <class F>
-inline constexpr bool has_slope = requires(const F& f, double x) { f.slope(x, x); } ||
-                                  requires(const F& f, double x) { f.slope0(x, x, x); } ||
-                                  requires(const F& f, double x) { f.slope0(x, x, x, x); };
+template <class F> inline constexpr bool has_slope = requires(const F& f, double x) { f.slope(x, x); }
+|| requires(const F& f, double x) { f.slope0(x, x, x); }
+|| requires(const F& f, double x) { f.slope0(x, x, x, x); };
 
-template <class F>
-inline constexpr bool takes_integers = requires { requires F::integers; };
+template <class F> inline constexpr bool takes_integers = requires { requires F::integers; };
 
-/// The loops of one formula for one instruction set. `in` are contiguous runs of n elements; those of a slope are the
-/// arguments, the result and the gradient from above, by which the slope is multiplied.
+/// The loops of one formula for one instruction set. `in` are contiguous runs of n elements; those of a slope
+/// are the arguments, the result and the gradient from above, by which the slope is multiplied.
 using TileKernel = void (*)(const void* formula, const void* const* in, void* out, int64_t n);
 struct FormulaKernels {
   TileKernel value32 = nullptr;
@@ -118,11 +123,9 @@ struct FormulaKernels {
 enum Isa { isa_baseline, isa_avx2, isa_avx512 };
 Isa machine_isa();
 
-template <class F, Isa isa>
-const FormulaKernels& compiled();
+template <class F, Isa isa> const FormulaKernels& compiled();
 
-template <class F>
-const FormulaKernels& kernels_of() {
+template <class F> const FormulaKernels& kernels_of() {
 #if defined(__x86_64__)
   static const FormulaKernels kernels = [] {
     FormulaKernels chosen = machine_isa() == isa_avx512 ? compiled<F, isa_avx512>()
@@ -137,7 +140,8 @@ const FormulaKernels& kernels_of() {
 #endif
 }
 
-/// The common shape and dtype of the inputs; throws naming `op` where they do not broadcast or the dtype does not fit.
+/// The common shape and dtype of the inputs; throws naming `op` where they do not broadcast or the dtype does
+/// not fit.
 TensorSpec elementwise_shape(std::string_view op, Inputs in, bool integers);
 /// Runs `kernel` over inputs that broadcast to `out`, in parallel, by tiles where an input is not contiguous.
 void run_tiles(TileKernel kernel, const void* formula, Inputs in, Tensor& out);
@@ -147,8 +151,7 @@ void add_slope(Backward& b, size_t i, const Probe& probe, TileKernel kernel, con
 void add_recorded_slope(Backward& b, size_t i, const Symbolic& slope);
 
 /// The general op that a formula stands for.
-template <class F>
-struct FormulaOp {
+template <class F> struct FormulaOp {
   static constexpr std::string_view name = F::name;
   [[no_unique_address]] F formula;
 
@@ -158,9 +161,7 @@ struct FormulaOp {
     run_tiles(kernels_of<F>().value(out.dtype()), &formula, in, out);
   }
 
-  Saves saves(uint32_t needs) const
-    requires has_slope<F>
-  {
+  Saves saves(uint32_t needs) const requires has_slope<F> {
     Saves result;
     for_each_input([&]<size_t K>() {
       if (needs >> K & 1U) result = result | probe<K>().saves(arity<F>);
@@ -168,9 +169,7 @@ struct FormulaOp {
     return result;
   }
 
-  void vjp(Backward& b) const
-    requires has_slope<F>
-  {
+  void vjp(Backward& b) const requires has_slope<F> {
     for_each_input([&]<size_t K>() {
       if (!b.needs(K)) return;
       const Probe dependence = probe<K>();
@@ -187,15 +186,12 @@ struct FormulaOp {
   }
 
  private:
-  template <class G>
-  static void for_each_input(G&& g) {
-    [&]<size_t... K>(std::index_sequence<K...>) {
-      (g.template operator()<K>(), ...);
-    }(std::make_index_sequence<arity<F>>());
+  template <class G> static void for_each_input(G&& g) {
+    [&]<size_t... K>(std::index_sequence<K...>) { (g.template operator()<K>(), ...); }
+    (std::make_index_sequence<arity<F>>());
   }
 
-  template <size_t K>
-  Probe probe() const {
+  template <size_t K> Probe probe() const {
     std::array<Probe, arity<F> + 1> x;
     for (size_t i = 0; i <= arity<F>; ++i) x[i] = Probe::argument(i);
     return formula_slope<K>(formula, x.data());
@@ -211,9 +207,9 @@ concept Formula = !Op<F> && detail::arity<F> >= 1 && std::is_trivially_copyable_
 };
 
 /// Runs a formula on every element of its inputs, which broadcast.
-template <Formula F, std::same_as<Tensor>... T>
-Tensor apply(F formula, const T&... inputs) {
-  static_assert(sizeof...(T) == detail::arity<F>, "the number of tensors must be that of the formula's arguments");
+template <Formula F, std::same_as<Tensor>... T> Tensor apply(F formula, const T&... inputs) {
+  static_assert(sizeof...(T) == detail::arity<F>,
+                "the number of tensors must be that of the formula's arguments");
   return apply(detail::FormulaOp<F>{formula}, inputs...);
 }
 

@@ -1,8 +1,9 @@
-// The loops of elementwise formulas, with xsimd. Heavy, not part of reel.h: include it where formulas of your own are
-// defined, and their loops are compiled there, for the instruction set that this file is compiled for.
+// The loops of elementwise formulas, with xsimd. Heavy, not part of reel.h: include it where formulas of your
+// own are defined, and their loops are compiled there, for the instruction set that this file is compiled
+// for.
 //
-// There is no scalar remainder: SIMD and scalar functions differ in the last bits, and results would depend on the
-// position of an element. The last vector is padded instead.
+// There is no scalar remainder: SIMD and scalar functions differ in the last bits, and results would depend
+// on the position of an element. The last vector is padded instead.
 #pragma once
 
 #include <xsimd/xsimd.hpp>
@@ -45,11 +46,11 @@ void value_kernel(const void* formula, const void* const* in, void* out, int64_t
 template <class F, Isa isa, class T, size_t K>
 void slope_kernel(const void* formula, const void* const* in, void* out, int64_t n) {
   const F f = *static_cast<const F*>(formula);
-  vector_loop<T, arity<F> + 2>(in, out, n, [&](const auto* x) { return x[arity<F> + 1] * formula_slope<K>(f, x); });
+  vector_loop<T, arity<F> + 2>(in, out, n,
+                               [&](const auto* x) { return x[arity<F> + 1] * formula_slope<K>(f, x); });
 }
 
-template <class F>
-void integer_kernel(const void* formula, const void* const* in, void* out, int64_t n) {
+template <class F> void integer_kernel(const void* formula, const void* const* in, void* out, int64_t n) {
   const F f = *static_cast<const F*>(formula);
   for (int64_t i = 0; i < n; ++i) {
     int64_t x[arity<F>];
@@ -58,30 +59,30 @@ void integer_kernel(const void* formula, const void* const* in, void* out, int64
   }
 }
 
-template <class F, Isa isa>
-const FormulaKernels& compiled() {
+template <class F, Isa isa> const FormulaKernels& compiled() {
   static constexpr FormulaKernels kernels = [] {
     FormulaKernels result;
     result.value32 = value_kernel<F, isa, float>;
     result.value64 = value_kernel<F, isa, double>;
-    // Only once: scalar code has no instruction set in its type, and the linker would mix up several versions.
+    // Only once: scalar code has no instruction set in its type, and the linker would mix up several
+    // versions.
     if constexpr (takes_integers<F> && isa == isa_baseline) result.integers = integer_kernel<F>;
     if constexpr (has_slope<F>) {
       [&]<size_t... K>(std::index_sequence<K...>) {
         ((result.slope32[K] = slope_kernel<F, isa, float, K>), ...);
         ((result.slope64[K] = slope_kernel<F, isa, double, K>), ...);
-      }(std::make_index_sequence<arity<F>>());
+      }
+      (std::make_index_sequence<arity<F>>());
     }
     return result;
   }();
   return kernels;
 }
 
-/// What a list of formulas is compiled to: refers to the loops of each, so that they end up in the object file.
-template <class List, Isa isa>
-struct CompiledList;
-template <class... F, Isa isa>
-struct CompiledList<FormulaList<F...>, isa> {
+/// What a list of formulas is compiled to: refers to the loops of each, so that they end up in the object
+/// file.
+template <class List, Isa isa> struct CompiledList;
+template <class... F, Isa isa> struct CompiledList<FormulaList<F...>, isa> {
   using Getter = const FormulaKernels& (*)();
   static constexpr Getter getters[] = {compiled<F, isa>...};
 };

@@ -1,5 +1,5 @@
-// Probe: a number type that computes nothing and notes which arguments a formula's result depends on, and whether it is a
-// constant. By it the framework learns from a slope itself what backward has to save.
+// Probe: a number type that computes nothing and notes which arguments a formula's result depends on, and
+// whether it is a constant. By it the framework learns from a slope itself what backward has to save.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,9 @@ class Probe {
   friend Probe operator!=(const Probe& a, const Probe& b) { return join(a, b); }
   friend Probe operator|(const Probe& a, const Probe& b) { return join(a, b); }
   friend Probe operator&(const Probe& a, const Probe& b) { return join(a, b); }
-  friend Probe select(const Probe& condition, const Probe& a, const Probe& b) { return join(condition, join(a, b)); }
+  friend Probe select(const Probe& condition, const Probe& a, const Probe& b) {
+    return join(condition, join(a, b));
+  }
 
   friend Probe exp(const Probe& x) { return join(x, x); }
   friend Probe expm1(const Probe& x) { return join(x, x); }

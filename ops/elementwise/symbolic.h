@@ -1,5 +1,6 @@
-// Symbolic: a tensor or a constant, with the arithmetic that formulas use, done by public ops. A slope evaluated with it
-// is recorded on the tape like any other computation: this is how second derivatives come from the same formula.
+// Symbolic: a tensor or a constant, with the arithmetic that formulas use, done by public ops. A slope
+// evaluated with it is recorded on the tape like any other computation: this is how second derivatives come
+// from the same formula.
 #pragma once
 
 #include "framework/tensor.h"

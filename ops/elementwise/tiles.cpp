@@ -15,19 +15,23 @@ namespace {
 constexpr int64_t tile_elements = 512;
 // Below this, a second thread costs more than it brings (a fork and join is about 3 us).
 constexpr int64_t parallel_elements = 1 << 14;
-constexpr size_t max_operands = 2 * max_arity;  // arguments, result and gradient of a slope, and what it writes
+constexpr size_t max_operands =
+    2 * max_arity;  // arguments, result and gradient of a slope, and what it writes
 
-template <class T>
-void gather(const T* from, int64_t step, T* to, int64_t n) {
-  if (step == 0) std::fill_n(to, n, *from);
+template <class T> void gather(const T* from, int64_t step, T* to, int64_t n) {
+  if (step == 0)
+    std::fill_n(to, n, *from);
   else
     for (int64_t i = 0; i < n; ++i) to[i] = from[i * step];
 }
 
 void gather(const std::byte* from, int64_t step, std::byte* to, int64_t n, size_t item) {
-  if (item == 4) gather(reinterpret_cast<const uint32_t*>(from), step, reinterpret_cast<uint32_t*>(to), n);
-  else if (item == 8) gather(reinterpret_cast<const uint64_t*>(from), step, reinterpret_cast<uint64_t*>(to), n);
-  else gather(reinterpret_cast<const uint8_t*>(from), step, reinterpret_cast<uint8_t*>(to), n);
+  if (item == 4)
+    gather(reinterpret_cast<const uint32_t*>(from), step, reinterpret_cast<uint32_t*>(to), n);
+  else if (item == 8)
+    gather(reinterpret_cast<const uint64_t*>(from), step, reinterpret_cast<uint64_t*>(to), n);
+  else
+    gather(reinterpret_cast<const uint8_t*>(from), step, reinterpret_cast<uint8_t*>(to), n);
 }
 
 bool runs_straight(Inputs in, const Tensor& out) {
@@ -40,8 +44,10 @@ void run_straight(TileKernel kernel, const void* formula, Inputs in, Tensor& out
   parallel_for(out.numel(), parallel_elements, [&](int64_t begin, int64_t end) {
     const void* sources[max_operands];
     for (size_t k = 0; k < in.size(); ++k)
-      sources[k] = static_cast<const std::byte*>(in[k].raw_bytes()) + begin * static_cast<int64_t>(item_size(in[k].dtype()));
-    kernel(formula, sources, static_cast<std::byte*>(out.raw_bytes()) + begin * static_cast<int64_t>(item_size(out.dtype())),
+      sources[k] = static_cast<const std::byte*>(in[k].raw_bytes()) +
+                   begin * static_cast<int64_t>(item_size(in[k].dtype()));
+    kernel(formula, sources,
+           static_cast<std::byte*>(out.raw_bytes()) + begin * static_cast<int64_t>(item_size(out.dtype())),
            end - begin);
   });
 }
@@ -50,8 +56,10 @@ void run_strided(TileKernel kernel, const void* formula, Inputs in, Tensor& out)
   std::array<Shape, max_operands> strides;
   strides[0] = out.strides();
   for (size_t k = 0; k + 1 < max_operands; ++k) {
-    if (k < in.size()) strides[k + 1] = broadcast_strides(in[k].shape(), in[k].strides(), out.shape());
-    else strides[k + 1] = out.strides();
+    if (k < in.size())
+      strides[k + 1] = broadcast_strides(in[k].shape(), in[k].strides(), out.shape());
+    else
+      strides[k + 1] = out.strides();
   }
   const StridedWalk<max_operands> walk(out.shape(), strides);
   const int64_t n = walk.inner();
@@ -85,7 +93,7 @@ Isa machine_isa() {
                                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
                              ? isa_avx512
                          : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? isa_avx2
-                                                                                          : isa_baseline;
+                                                                                           : isa_baseline;
   return isa;
 #else
   return isa_baseline;
@@ -96,7 +104,8 @@ TensorSpec elementwise_shape(std::string_view op, Inputs in, bool integers) {
   const DType dtype = in[0].dtype();
   Shape shape = in[0].shape();
   for (size_t k = 1; k < in.size(); ++k) {
-    check(in[k].dtype() == dtype, "[{}] inputs of one dtype expected, got {} and {}; cast() converts", op, in[0], in[k]);
+    check(in[k].dtype() == dtype, "[{}] inputs of one dtype expected, got {} and {}; cast() converts", op,
+          in[0], in[k]);
     shape = broadcast_shapes(op, shape, in[k].shape());
   }
   check(is_floating(dtype) || (integers && dtype == DType::int64), "[{}] expected {}, got {}", op,
@@ -106,8 +115,10 @@ TensorSpec elementwise_shape(std::string_view op, Inputs in, bool integers) {
 
 void run_tiles(TileKernel kernel, const void* formula, Inputs in, Tensor& out) {
   if (out.numel() == 0) return;
-  if (runs_straight(in, out)) run_straight(kernel, formula, in, out);
-  else run_strided(kernel, formula, in, out);
+  if (runs_straight(in, out))
+    run_straight(kernel, formula, in, out);
+  else
+    run_strided(kernel, formula, in, out);
 }
 
 void add_slope(Backward& b, size_t i, const Probe& probe, TileKernel kernel, const void* formula) {
@@ -119,8 +130,8 @@ void add_slope(Backward& b, size_t i, const Probe& probe, TileKernel kernel, con
     b.set(i, probe.constant() == 1 ? reduced : reduced * probe.constant());
     return;
   }
-  // The loop takes arguments, result and gradient; what the slope does not read is never looked at, and the gradient
-  // stands in for it.
+  // The loop takes arguments, result and gradient; what the slope does not read is never looked at, and the
+  // gradient stands in for it.
   const Tensor* operands[max_operands];
   const size_t arguments = b.input_count();
   for (size_t k = 0; k < arguments; ++k) operands[k] = probe.reads(k) ? &b.input(k) : &gradient;

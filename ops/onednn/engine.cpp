@@ -54,7 +54,8 @@ const dnnl::primitive& kept_primitive(const PrimitiveKey& key, dnnl::primitive (
 
 int64_t primitives_made() { return store().made; }
 
-dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b, const dnnl::memory::desc& out) {
+dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
+                            const dnnl::memory::desc& out) {
 #if DNNL_VERSION_MAJOR >= 3
   return dnnl::matmul(dnnl::matmul::primitive_desc(onednn_engine(), a, b, out));
 #else
@@ -65,8 +66,8 @@ dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::des
 dnnl::primitive make_softmax(const dnnl::memory::desc& x, int axis) {
   constexpr auto kind = dnnl::prop_kind::forward_inference;
 #if DNNL_VERSION_MAJOR >= 3
-  return dnnl::softmax_forward(dnnl::softmax_forward::primitive_desc(onednn_engine(), kind,
-                                                                     dnnl::algorithm::softmax_accurate, x, x, axis));
+  return dnnl::softmax_forward(dnnl::softmax_forward::primitive_desc(
+      onednn_engine(), kind, dnnl::algorithm::softmax_accurate, x, x, axis));
 #else
   return dnnl::softmax_forward(
       dnnl::softmax_forward::primitive_desc(dnnl::softmax_forward::desc(kind, x, axis), onednn_engine()));

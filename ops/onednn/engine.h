@@ -1,5 +1,6 @@
-// The one engine and stream, and the store of primitives that have been made. Internal to this folder, which alone sees
-// oneDNN's headers and is not part of reel.h; where versions 2 and 3 of it differ, the difference stands in engine.cpp.
+// The one engine and stream, and the store of primitives that have been made. Internal to this folder, which
+// alone sees oneDNN's headers and is not part of reel.h; where versions 2 and 3 of it differ, the difference
+// stands in engine.cpp.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +15,15 @@ dnnl::stream& onednn_stream();  // one for each thread
 /// What a primitive was made for: its kind and every number that it depends on.
 using PrimitiveKey = std::vector<int64_t>;
 
-/// The primitive kept under `key` by this thread, made by `make` the first time. A bounded number is kept, the least
-/// recently used going first.
+/// The primitive kept under `key` by this thread, made by `make` the first time. A bounded number is kept,
+/// the least recently used going first.
 const dnnl::primitive& kept_primitive(const PrimitiveKey& key, dnnl::primitive (*make)(const PrimitiveKey&));
 
 /// Number of primitives that this thread has made so far.
 int64_t primitives_made();
 
-dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b, const dnnl::memory::desc& out);
+dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
+                            const dnnl::memory::desc& out);
 dnnl::primitive make_softmax(const dnnl::memory::desc& x, int axis);
 
 }  // namespace reel::detail

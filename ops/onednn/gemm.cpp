@@ -28,10 +28,11 @@ Operand operand(const Tensor& x, bool transpose) {
 }
 
 /// The float64 product serves checks of gradients, not training: a plain loop, rows shared between cores.
-void gemm64(const Operand& a, const Operand& b, double* out, int64_t m, int64_t n, int64_t k, bool accumulate) {
+void gemm64(const Operand& a, const Operand& b, double* out, int64_t m, int64_t n, int64_t k,
+            bool accumulate) {
   const double* left = a.values.raw<double>();
-  const Tensor rows_of_b =
-      b.transposed ? contiguous_values(view(b.values, {k, n}, {1, b.leading})) : view(b.values, {k, n}, {b.leading, 1});
+  const Tensor rows_of_b = b.transposed ? contiguous_values(view(b.values, {k, n}, {1, b.leading}))
+                                        : view(b.values, {k, n}, {b.leading, 1});
   const double* right = rows_of_b.raw<double>();
   const int64_t right_step = b.transposed ? n : b.leading;
   const int64_t grain = std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(1, n * k));
@@ -58,12 +59,14 @@ constexpr int64_t matmul_kind = 1;
 constexpr int64_t softmax_kind = 2;
 
 [[noreturn]] void fail_onednn(std::string_view op, const dnnl::error& error) {
-  fail("[{}] oneDNN failed: {} (status {})", {text(op), error.what(), std::to_string(static_cast<int>(error.status))});
+  fail("[{}] oneDNN failed: {} (status {})",
+       {text(op), error.what(), std::to_string(static_cast<int>(error.status))});
 }
 
 }  // namespace
 
-void gemm(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, const Tensor& out, bool accumulate) {
+void gemm(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, const Tensor& out,
+          bool accumulate) {
   const int64_t m = out.shape()[0], n = out.shape()[1], k = a.shape()[transpose_a ? 0 : 1];
   if (m == 0 || n == 0) return;
   if (k == 0) {
@@ -73,9 +76,9 @@ void gemm(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, 
   const Operand left = operand(a, transpose_a);
   const Operand right = operand(b, transpose_b);
   if (out.dtype() == DType::float64) return gemm64(left, right, out.raw<double>(), m, n, k, accumulate);
-  const dnnl_status_t status =
-      dnnl_sgemm(left.transposed ? 'T' : 'N', right.transposed ? 'T' : 'N', m, n, k, 1.0F, left.values.raw<float>(),
-                 left.leading, right.values.raw<float>(), right.leading, accumulate ? 1.0F : 0.0F, out.raw<float>(), n);
+  const dnnl_status_t status = dnnl_sgemm(
+      left.transposed ? 'T' : 'N', right.transposed ? 'T' : 'N', m, n, k, 1.0F, left.values.raw<float>(),
+      left.leading, right.values.raw<float>(), right.leading, accumulate ? 1.0F : 0.0F, out.raw<float>(), n);
   check(status == dnnl_success, "[matmul] dnnl_sgemm failed with status {}", static_cast<int>(status));
 }
 
@@ -87,7 +90,8 @@ void batched_gemm(const Tensor& a, const Tensor& b, const Tensor& out) {
   };
   // oneDNN wants a unit stride in each matrix; repeated matrices (stride 0) go one by one as well.
   const auto suits = [](const Tensor& x) {
-    return (x.strides()[1] == 1 || x.strides()[2] == 1) && x.strides()[0] > 0 && x.strides()[1] > 0 && x.strides()[2] > 0;
+    return (x.strides()[1] == 1 || x.strides()[2] == 1) && x.strides()[0] > 0 && x.strides()[1] > 0 &&
+           x.strides()[2] > 0;
   };
   if (out.dtype() == DType::float64 || a.shape()[2] == 0 || !suits(a) || !suits(b)) {
     for (int64_t i = 0; i < batch; ++i) gemm(matrix(a, i), false, matrix(b, i), false, matrix(out, i), false);
@@ -95,7 +99,8 @@ void batched_gemm(const Tensor& a, const Tensor& b, const Tensor& out) {
   }
   PrimitiveKey key{matmul_kind};
   for (const Tensor* x : {&a, &b, &out})
-    for (const Shape* numbers : {&x->shape(), &x->strides()}) key.insert(key.end(), numbers->begin(), numbers->end());
+    for (const Shape* numbers : {&x->shape(), &x->strides()})
+      key.insert(key.end(), numbers->begin(), numbers->end());
   try {
     const dnnl::primitive& product = kept_primitive(
         key, [](const PrimitiveKey& k) { return make_matmul(desc(k, 1), desc(k, 7), desc(k, 13)); });
@@ -117,7 +122,8 @@ void softmax_rows(const Tensor& x, const Tensor& out) {
   };
   try {
     const dnnl::primitive& softmax = kept_primitive(key, [](const PrimitiveKey& k) {
-      const dnnl::memory::desc matrix({k[1], k[2]}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ab);
+      const dnnl::memory::desc matrix({k[1], k[2]}, dnnl::memory::data_type::f32,
+                                      dnnl::memory::format_tag::ab);
       return make_softmax(matrix, 1);
     });
     const dnnl::engine& engine = onednn_engine();

@@ -5,10 +5,13 @@
 
 namespace reel::detail {
 
-/// out = op(a) op(b), or out += op(a) op(b). Matrices of one floating dtype; a and b of any strides, out contiguous.
-void gemm(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, const Tensor& out, bool accumulate);
+/// out = op(a) op(b), or out += op(a) op(b). Matrices of one floating dtype; a and b of any strides, out
+/// contiguous.
+void gemm(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, const Tensor& out,
+          bool accumulate);
 
-/// out[i] = a[i] b[i] for stacks of matrices [B, M, K] and [B, K, N] of any strides; out contiguous [B, M, N].
+/// out[i] = a[i] b[i] for stacks of matrices [B, M, K] and [B, K, N] of any strides; out contiguous [B, M,
+/// N].
 void batched_gemm(const Tensor& a, const Tensor& b, const Tensor& out);
 
 /// Softmax of each row of a contiguous float32 matrix.

@@ -1,4 +1,5 @@
-// That the checker of gradients finds what is wrong: ops with a wrong slope, a wrong vjp, or only a wrong second derivative.
+// That the checker of gradients finds what is wrong: ops with a wrong slope, a wrong vjp, or only a wrong
+// second derivative.
 #include "framework/gradcheck.h"
 
 #include <cmath>
@@ -50,15 +51,18 @@ struct FrozenCube {
   void vjp(Backward& b) const { b.set(0, b.grad() * detach(b.input(0) * b.input(0) * 3)); }
 };
 
-template <class F>
-TensorFunction unary(F op) {
+template <class F> TensorFunction unary(F op) {
   return [op](const std::vector<Tensor>& x) { return std::vector<Tensor>{apply(op, x[0])}; };
 }
+
+std::vector<Tensor> cube(const std::vector<Tensor>& x) { return {x[0] * x[0] * x[0]}; }
 
 }  // namespace
 
 TEST_CASE("gradcheck passes what is right", "[gradcheck]") {
-  const TensorFunction f = [](const std::vector<Tensor>& x) { return std::vector<Tensor>{sin(x[0]) * x[1], sum(x[1])}; };
+  const TensorFunction f = [](const std::vector<Tensor>& x) {
+    return std::vector<Tensor>{sin(x[0]) * x[1], sum(x[1])};
+  };
   const std::vector<Tensor> inputs{tensor({0.5, -1, 2}, wide), tensor({1, 2, 3}, wide)};
   const GradcheckResult result = gradcheck(f, inputs);
   CHECK(result);
@@ -104,14 +108,14 @@ TEST_CASE("gradcheck fails a gradient that is lost on the way", "[gradcheck]") {
 TEST_CASE("gradcheck leaves its inputs alone, whatever their layout", "[gradcheck]") {
   const Tensor x = transpose(tensor({{1, 2, 3}, {4, 5, 6}}, wide));
   const Tensor before = clone(x);
-  CHECK(gradcheck(unary(Exp{}), {x}));
-  CHECK(gradgradcheck(unary(Exp{}), {x}));
+  CHECK(gradcheck(cube, {x}));
+  CHECK(gradgradcheck(cube, {x}));
   CHECK(difference(x, before) == "");
   CHECK(x.version() == 0);
 }
 
 TEST_CASE("gradcheck wants float64", "[gradcheck]") {
-  CHECK_THROWS_WITH(gradcheck(unary(Exp{}), {tensor({1})}), contains_text("float64") && contains_text("float32"));
+  CHECK_THROWS_WITH(gradcheck(cube, {tensor({1})}), contains_text("float64") && contains_text("float32"));
 }
 
 }  // namespace reel

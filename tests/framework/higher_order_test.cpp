@@ -91,7 +91,8 @@ TEST_CASE("the first three derivatives of tanh", "[tape]") {
 }
 
 TEST_CASE("the derivative of a gradient's size reaches parameters through backward", "[tape]") {
-  // Double back-propagation: the penalty |dL/dx|^2 with L = sum(w x^2), so that dL/dx = 2 w x, d penalty/dw = 8 w x^2.
+  // Double back-propagation: the penalty |dL/dx|^2 with L = sum(w x^2), so that dL/dx = 2 w x, d penalty/dw =
+  // 8 w x^2.
   Tensor w = tensor({0.5, -1}, wide).requires_grad_();
   const Tensor x = tensor({3, 2}, wide);
   Tape tape;

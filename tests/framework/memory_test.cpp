@@ -57,7 +57,8 @@ TEST_CASE("a thread has a cache of its own", "[memory]") {
 #endif
 
 TEST_CASE("a block too large for any machine is an error that says how large", "[memory]") {
-  CHECK_THROWS_WITH(detail::allocate(size_t{1} << 60), contains_text("memory") && contains_text("1152921504606846976"));
+  CHECK_THROWS_WITH(detail::allocate(size_t{1} << 60),
+                    contains_text("memory") && contains_text("1152921504606846976"));
 }
 
 TEST_CASE("a tensor may outlive the thread that made it", "[memory]") {

@@ -13,8 +13,8 @@
 
 namespace reel {
 
-/// Calls `misuse`, which must throw an Error whose message contains every one of `parts`, and leave `involved` as they
-/// were.
+/// Calls `misuse`, which must throw an Error whose message contains every one of `parts`, and leave
+/// `involved` as they were.
 inline void refused(const std::vector<Tensor>& involved, std::initializer_list<const char*> parts,
                     const std::function<void()>& misuse) {
   struct Before {

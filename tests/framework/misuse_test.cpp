@@ -1,5 +1,5 @@
-// What a user can do wrong with tensors and tapes: each ends in an Error that says what is wrong, and the library goes on.
-// Wrong arguments of ops stand in tests/ops/misuse_test.cpp.
+// What a user can do wrong with tensors and tapes: each ends in an Error that says what is wrong, and the
+// library goes on. Wrong arguments of ops stand in tests/ops/misuse_test.cpp.
 #include "tests/framework/misuse.h"
 
 #include <cmath>
@@ -35,7 +35,9 @@ TEST_CASE("shapes that no tensor can have", "[misuse]") {
   refused({}, {"8"}, [] { zeros({1, 1, 1, 1, 1, 1, 1, 1, 1}); });
   refused({}, {"empty", "float32", "[1099511627776, 1099511627776]"}, [] { zeros({huge, huge}); });
   refused({}, {"empty", "fit"}, [] { empty({std::numeric_limits<int64_t>::max()}); });
-  refused({}, {"empty"}, [] { empty({std::numeric_limits<int64_t>::max(), 2, std::numeric_limits<int64_t>::max()}); });
+  refused({}, {"empty"}, [] {
+    empty({std::numeric_limits<int64_t>::max(), 2, std::numeric_limits<int64_t>::max()});
+  });
   refused({}, {"memory", "43980465"}, [] { empty({huge}); });
   refused({}, {"at least 0"}, [] { eye(-1); });
   refused({}, {"fit"}, [] { eye(huge); });
@@ -46,7 +48,8 @@ TEST_CASE("shapes that no tensor can have", "[misuse]") {
 }
 
 TEST_CASE("an arange too long to count", "[misuse]") {
-  refused({}, {"["}, [] { arange(std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()); });
+  refused({}, {"["},
+          [] { arange(std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()); });
 }
 
 TEST_CASE("values that do not fit", "[misuse]") {
@@ -96,7 +99,8 @@ TEST_CASE("gradients of what has none", "[misuse]") {
   refused({n}, {"requires_grad_", "floating", "int64 [3]"}, [&] { n.requires_grad_(); });
   refused({b}, {"requires_grad_", "floating", "bool [1]"}, [&] { b.requires_grad_(); });
   refused({x}, {"set_grad", "float32 [2]", "float32 [3]"}, [&] { x.set_grad(ones({3})); });
-  refused({x}, {"set_grad", "float32 [2]", "float64 [2]"}, [&] { x.set_grad(ones({2}, {.dtype = DType::float64})); });
+  refused({x}, {"set_grad", "float32 [2]", "float64 [2]"},
+          [&] { x.set_grad(ones({2}, {.dtype = DType::float64})); });
   CHECK_FALSE(n.requires_grad());
   CHECK_FALSE(x.grad().defined());
   Tape tape;
@@ -117,10 +121,12 @@ TEST_CASE("backward from the wrong place", "[misuse]") {
     Tape tape;
     const Tensor y = w * w;
     refused({w, y}, {"backward", "[2]", "gradient"}, [&] { tape.backward(y); });
-    refused({w, y}, {"backward", "float32 [2]", "float32 [3]"}, [&] { tape.backward(y, {.gradient = ones({3})}); });
+    refused({w, y}, {"backward", "float32 [2]", "float32 [3]"},
+            [&] { tape.backward(y, {.gradient = ones({3})}); });
     refused({w, y}, {"backward", "float32 [2]", "float64 [2]"},
             [&] { tape.backward(y, {.gradient = ones({2}, {.dtype = DType::float64})}); });
-    refused({constant}, {"backward", "not recorded", "float32 [2]"}, [&] { tape.backward(constant, {.gradient = ones({2})}); });
+    refused({constant}, {"backward", "not recorded", "float32 [2]"},
+            [&] { tape.backward(constant, {.gradient = ones({2})}); });
     refused({constant}, {"gradient", "not recorded", "float32 [2]"},
             [&] { tape.gradient(y, {constant}, {.gradient = ones({2})}); });
     CHECK_FALSE(w.grad().defined());
@@ -145,8 +151,10 @@ TEST_CASE("backward twice without retain_graph", "[misuse]") {
   Tape tape;
   const Tensor y = w * w, upper = ones({2});
   tape.backward(y, {.gradient = upper});
-  refused({w, y, w.grad()}, {"backward", "[mul]", "retain_graph"}, [&] { tape.backward(y, {.gradient = upper}); });
-  refused({w, y, w.grad()}, {"gradient", "[mul]", "retain_graph"}, [&] { tape.gradient(y, {w}, {.gradient = upper}); });
+  refused({w, y, w.grad()}, {"backward", "[mul]", "retain_graph"},
+          [&] { tape.backward(y, {.gradient = upper}); });
+  refused({w, y, w.grad()}, {"gradient", "[mul]", "retain_graph"},
+          [&] { tape.gradient(y, {w}, {.gradient = upper}); });
 }
 
 TEST_CASE("changing in place what backward needs", "[misuse]") {
@@ -155,7 +163,8 @@ TEST_CASE("changing in place what backward needs", "[misuse]") {
     Tape tape;
     const Tensor y = sum(w * x);
     x.fill_(5);
-    refused({w, x, y}, {"backward", "[mul]", "float32 [2]", "copy_", "version 0", "version 1"}, [&] { tape.backward(y); });
+    refused({w, x, y}, {"backward", "[mul]", "float32 [2]", "copy_", "version 0", "version 1"},
+            [&] { tape.backward(y); });
     CHECK_FALSE(w.grad().defined());
   }
   {
@@ -212,9 +221,10 @@ TEST_CASE("using a tensor after its tape has ended", "[misuse]") {
   }
   CHECK_NOTHROW(y * 2);  // without a tape its value is free
   Tape tape;
-  refused({w, y}, {"[mul]", "input 0", "float32 [2]", "another tape", "detach"}, [&] { y * w; });
-  refused({w, y}, {"[mul]", "input 1"}, [&] { w * y; });
-  refused({w, y}, {"backward", "another tape", "float32 [2]"}, [&] { tape.backward(y, {.gradient = ones({2})}); });
+  refused({w, y}, {"[mul]", "input 0", "float32 [2]", "another tape", "detach"}, [&] { y* w; });
+  refused({w, y}, {"[mul]", "input 1"}, [&] { w* y; });
+  refused({w, y}, {"backward", "another tape", "float32 [2]"},
+          [&] { tape.backward(y, {.gradient = ones({2})}); });
   tape.backward(sum(detach(y) * w));
   CHECK(difference(w.grad(), tensor({4, 9})) == "");
 }
@@ -227,7 +237,7 @@ TEST_CASE("using a tensor of another thread's tape", "[misuse]") {
     refused({y}, {"backward", "another thread"}, [&] { tape.backward(y, {.gradient = ones({2})}); });
     refused({y}, {"watch", "another thread"}, [&] { tape.watch(w); });
     Tape own;
-    refused({y}, {"[mul]", "another tape", "float32 [2]"}, [&] { y * w; });
+    refused({y}, {"[mul]", "another tape", "float32 [2]"}, [&] { y* w; });
     refused({y}, {"backward", "another tape"}, [&] { own.backward(y, {.gradient = ones({2})}); });
     CHECK(own.gradient(sum(detach(y) * w), {w}).size() == 1);
   }).join();

@@ -1,4 +1,5 @@
-// The contract of an op, from a user's side: each kind of op defined here in one struct, with nothing else to do.
+// The contract of an op, from a user's side: each kind of op defined here in one struct, with nothing else to
+// do.
 #include "framework/op.h"
 
 #include <cmath>
@@ -77,9 +78,7 @@ struct Outer {
     check(in[0].rank() == 1 && in[1].rank() == 1, "[outer] vectors expected, got {} and {}", in[0], in[1]);
     return {{in[0].numel(), in[1].numel()}, in[0].dtype()};
   }
-  void forward(Inputs in, Tensor& out) const {
-    detail::copy_values(unsqueeze(in[0], 1) * in[1], out);
-  }
+  void forward(Inputs in, Tensor& out) const { detail::copy_values(unsqueeze(in[0], 1) * in[1], out); }
   Saves saves(uint32_t) const { return Saves::input(0) | Saves::input(1); }
   void vjp(Backward& b) const {
     if (b.needs(0)) b.set(0, matmul(b.grad(), b.input(1)));
@@ -93,9 +92,7 @@ struct Diagonal {
   Tensor view(Inputs in) const {
     return detail::view(in[0], {in[0].shape()[0]}, {in[0].strides()[0] + in[0].strides()[1]});
   }
-  void vjp(Backward& b) const {
-    b.set(0, b.grad() * eye(b.input_shape(0)[0], {.dtype = b.input_dtype(0)}));
-  }
+  void vjp(Backward& b) const { b.set(0, b.grad() * eye(b.input_shape(0)[0], {.dtype = b.input_dtype(0)})); }
 };
 
 /// sin and cos of x, two results
@@ -125,12 +122,14 @@ struct WrongShape : Owning {
   void vjp(Backward& b) const { b.set(0, scalar(1, {.dtype = b.input_dtype(0)})); }
 };
 
-template <class O, size_t inputs>
-TensorFunction function_of(O op) {
+template <class O, size_t inputs> TensorFunction function_of(O op) {
   return [op](const std::vector<Tensor>& x) {
-    if constexpr (inputs == 1) return std::vector<Tensor>{apply(op, x[0])};
-    else if constexpr (inputs == 2) return std::vector<Tensor>{apply(op, x[0], x[1])};
-    else return std::vector<Tensor>{apply(op, x[0], x[1], x[2])};
+    if constexpr (inputs == 1)
+      return std::vector<Tensor>{apply(op, x[0])};
+    else if constexpr (inputs == 2)
+      return std::vector<Tensor>{apply(op, x[0], x[1])};
+    else
+      return std::vector<Tensor>{apply(op, x[0], x[1], x[2])};
   };
 }
 
@@ -156,12 +155,15 @@ TEST_CASE("a user's formula is an op in float32, float64, with broadcasting and 
 }
 
 TEST_CASE("a formula may have three arguments", "[op]") {
-  CHECK(difference(apply(MultiplyAdd{}, tensor({1, 2}), scalar(3), tensor({{1, 1}, {5, 5}})), tensor({{4, 7}, {8, 11}})) == "");
-  check_gradients(function_of<MultiplyAdd, 3>({}), {tensor({1, 2}, wide), tensor({{0.5, 3}, {-1, 2}}, wide), scalar(7, wide)});
+  CHECK(difference(apply(MultiplyAdd{}, tensor({1, 2}), scalar(3), tensor({{1, 1}, {5, 5}})),
+                   tensor({{4, 7}, {8, 11}})) == "");
+  check_gradients(function_of<MultiplyAdd, 3>({}),
+                  {tensor({1, 2}, wide), tensor({{0.5, 3}, {-1, 2}}, wide), scalar(7, wide)});
 }
 
 TEST_CASE("a slope may call functions of constants", "[op]") {
-  CHECK(difference(apply(ScaledByConstant{}, tensor({1}, wide)), tensor({std::exp(2)}, wide), 0, 1e-15) == "");
+  CHECK(difference(apply(ScaledByConstant{}, tensor({1}, wide)), tensor({std::exp(2)}, wide), 0, 1e-15) ==
+        "");
   check_gradients(function_of<ScaledByConstant, 1>({}), {tensor({1, -2}, wide)});
 }
 
@@ -178,7 +180,8 @@ TEST_CASE("a user's general op is one struct", "[op]") {
   const Tensor a = tensor({1, 2}, wide), b = tensor({3, 4, 5}, wide);
   CHECK(difference(apply(Outer{}, a, b), tensor({{3, 4, 5}, {6, 8, 10}}, wide)) == "");
   check_gradients(function_of<Outer, 2>({}), {a, b});
-  CHECK_THROWS_WITH(apply(Outer{}, a, scalar(1, wide)), contains_text("[outer]") && contains_text("float64 []"));
+  CHECK_THROWS_WITH(apply(Outer{}, a, scalar(1, wide)),
+                    contains_text("[outer]") && contains_text("float64 []"));
 }
 
 TEST_CASE("an op that asks for one gradient saves and computes no other", "[op]") {
@@ -203,7 +206,8 @@ TEST_CASE("a user's op may have several results, some of them unused", "[op]") {
   static_assert(MultiOp<SinCos>);
   const Tensor x = tensor({0.3, 2}, wide);
   check_gradients([](const std::vector<Tensor>& in) { return apply(SinCos{}, in[0]); }, {x});
-  check_gradients([](const std::vector<Tensor>& in) { return std::vector<Tensor>{apply(SinCos{}, in[0])[1]}; }, {x});
+  check_gradients(
+      [](const std::vector<Tensor>& in) { return std::vector<Tensor>{apply(SinCos{}, in[0])[1]}; }, {x});
 }
 
 TEST_CASE("attributes live as long as the tape and no longer", "[op]") {

@@ -50,9 +50,10 @@ TEST_CASE("an exception in a part reaches the caller, and the next loop runs", "
   for (int threads : {1, 2}) {
     const Threads scope(threads);
     for (int64_t where : {0, 500, 999})
-      CHECK_THROWS_WITH(detail::parallel_for(1000, 10, [&](int64_t begin, int64_t end) {
-                          if (begin <= where && where < end) throw Error("found it");
-                        }),
+      CHECK_THROWS_WITH(detail::parallel_for(1000, 10,
+                                             [&](int64_t begin, int64_t end) {
+                                               if (begin <= where && where < end) throw Error("found it");
+                                             }),
                         "found it");
     std::atomic<int64_t> sum = 0;
     detail::parallel_for(1000, 10, [&](int64_t begin, int64_t end) { sum += end - begin; });

@@ -120,7 +120,8 @@ TEST_CASE("moments of uniform and normal draws", "[random]") {
 TEST_CASE("draws stay in their range", "[random]") {
   Random random(1);
   for (double value : numbers(rand({100000}, {}, random))) REQUIRE((value >= 0 && value < 1));
-  for (double value : numbers(uniform({100000}, 2, 3, {.dtype = DType::float64}, random))) REQUIRE((value >= 2 && value < 3));
+  for (double value : numbers(uniform({100000}, 2, 3, {.dtype = DType::float64}, random)))
+    REQUIRE((value >= 2 && value < 3));
   for (double value : numbers(randn({100000}, {}, random))) REQUIRE(std::isfinite(value));
   for (int i = 0; i < 1000; ++i) {
     const double value = random.uniform();
@@ -174,7 +175,8 @@ TEST_CASE("bernoulli draws ones with their probability", "[random]") {
     const double share = moments(bernoulli({100000}, p, {}, random)).mean;
     CHECK(std::abs(share - p) <= 5 * std::sqrt(p * (1 - p) / 100000) + 1e-9);
   }
-  CHECK(bernoulli({3}, 1, {.dtype = DType::boolean}, random).to_vector<bool>() == std::vector<bool>{true, true, true});
+  CHECK(bernoulli({3}, 1, {.dtype = DType::boolean}, random).to_vector<bool>() ==
+        std::vector<bool>{true, true, true});
 }
 
 TEST_CASE("manual_seed restarts what functions draw from by default", "[random]") {

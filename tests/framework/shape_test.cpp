@@ -29,7 +29,9 @@ TEST_CASE("a shape is a list of at most 8 extents", "[shape]") {
 }
 
 TEST_CASE("shapes broadcast by NumPy's rule", "[shape]") {
-  const auto broadcast = [](const Shape& a, const Shape& b) { return detail::broadcast_shapes("test", a, b); };
+  const auto broadcast = [](const Shape& a, const Shape& b) {
+    return detail::broadcast_shapes("test", a, b);
+  };
   const auto both = [&](const Shape& a, const Shape& b, const Shape& expected) {
     CHECK(broadcast(a, b) == expected);
     CHECK(broadcast(b, a) == expected);
@@ -43,7 +45,8 @@ TEST_CASE("shapes broadcast by NumPy's rule", "[shape]") {
   both({0, 3}, {1, 3}, {0, 3});
   both({1}, {0}, {0});
   both({}, {}, {});
-  CHECK_THROWS_WITH(broadcast({2, 3}, {4}), contains_text("[test]") && contains_text("[2, 3]") && contains_text("[4]"));
+  CHECK_THROWS_WITH(broadcast({2, 3}, {4}),
+                    contains_text("[test]") && contains_text("[2, 3]") && contains_text("[4]"));
   CHECK_THROWS_AS(broadcast({2}, {0}), Error);
 }
 
@@ -51,7 +54,8 @@ TEST_CASE("axes count from either end", "[shape]") {
   CHECK(detail::normalize_axis("test", 0, 3) == 0);
   CHECK(detail::normalize_axis("test", -1, 3) == 2);
   CHECK(detail::normalize_axis("test", -3, 3) == 0);
-  CHECK_THROWS_WITH(detail::normalize_axis("test", 3, 3), contains_text("[test]") && contains_text("axis 3") && contains_text("3 axes"));
+  CHECK_THROWS_WITH(detail::normalize_axis("test", 3, 3),
+                    contains_text("[test]") && contains_text("axis 3") && contains_text("3 axes"));
   CHECK_THROWS_AS(detail::normalize_axis("test", -4, 3), Error);
   CHECK_THROWS_AS(detail::normalize_axis("test", 0, 0), Error);
 }

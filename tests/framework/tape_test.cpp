@@ -20,7 +20,9 @@ namespace {
 
 constexpr TensorOptions wide{.dtype = DType::float64};
 
-bool share_memory(const Tensor& a, const Tensor& b) { return a.impl()->storage.get() == b.impl()->storage.get(); }
+bool share_memory(const Tensor& a, const Tensor& b) {
+  return a.impl()->storage.get() == b.impl()->storage.get();
+}
 
 }  // namespace
 
@@ -89,7 +91,8 @@ TEST_CASE("a leaf used in many places gets the sum", "[tape]") {
 }
 
 TEST_CASE("parts of a tensor that is used as a whole too get the sum", "[tape]") {
-  // The whole is used after the parts were taken, beside another leaf: its gradient is there first, and shared.
+  // The whole is used after the parts were taken, beside another leaf: its gradient is there first, and
+  // shared.
   const Tensor x = tensor({{1, 2}, {3, 4}}), y = ones({2, 2});
   const auto gradient = [&](const std::function<Tensor(const Tensor&)>& part) {
     Tape tape;
@@ -100,8 +103,10 @@ TEST_CASE("parts of a tensor that is used as a whole too get the sum", "[tape]")
   };
   CHECK(difference(gradient([](const Tensor& t) { return unbind(t)[1]; }), tensor({{1, 1}, {2, 2}})) == "");
   CHECK(difference(gradient([](const Tensor& t) { return split(t, 1)[1]; }), tensor({{1, 1}, {2, 2}})) == "");
-  CHECK(difference(gradient([](const Tensor& t) { return select(t, 0, 1); }), tensor({{1, 1}, {2, 2}})) == "");
-  CHECK(difference(gradient([](const Tensor& t) { return embedding(t, arange(1, 2)); }), tensor({{1, 1}, {2, 2}})) == "");
+  CHECK(difference(gradient([](const Tensor& t) { return select(t, 0, 1); }), tensor({{1, 1}, {2, 2}})) ==
+        "");
+  CHECK(difference(gradient([](const Tensor& t) { return embedding(t, arange(1, 2)); }),
+                   tensor({{1, 1}, {2, 2}})) == "");
 }
 
 TEST_CASE("the gradient of what y does not depend on is zero", "[tape]") {

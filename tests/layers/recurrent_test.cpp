@@ -8,6 +8,7 @@
 #include "framework/tape.h"
 #include "ops/arithmetic.h"
 #include "ops/reduction.h"
+#include "ops/shape.h"
 #include "ops/slicing.h"
 #include "tests/catch.h"
 #include "tests/reference.h"
@@ -15,7 +16,8 @@
 namespace reel {
 namespace {
 
-/// Half of the tolerance, absolute and relative: |got - expected| <= tolerance * max(1, |expected|) then holds.
+/// Half of the tolerance, absolute and relative: |got - expected| <= tolerance * max(1, |expected|) then
+/// holds.
 double half_tolerance(DType dtype) { return (dtype == DType::float64 ? 1e-10 : 1e-5) / 2; }
 
 std::string apart(const Tensor& got, const Tensor& expected, DType dtype) {
@@ -31,20 +33,21 @@ NamedTensors parameters_of(const SafetensorsFile& file, DType dtype) {
   return result;
 }
 
-template <class S>
-S state_of(const Tensor& h, const Tensor& c) {
-  if constexpr (std::is_same_v<S, LSTMState>) return {h, c};
-  else return h;
+template <class S> S state_of(const Tensor& h, const Tensor& c) {
+  if constexpr (std::is_same_v<S, LSTMState>)
+    return {h, c};
+  else
+    return h;
 }
 
 const Tensor& h_of(const Tensor& state) { return state; }
 const Tensor& h_of(const LSTMState& state) { return state.h; }
 
-/// Loads the parameters; `run` then gives a loss of `inputs` (by their names in the file, first those); compares the
-/// gradients of the inputs and of every parameter.
+/// Loads the parameters; `run` then gives a loss of `inputs` (by their names in the file, first those);
+/// compares the gradients of the inputs and of every parameter.
 template <class M, class F>
-void check_gradients(M& module, const SafetensorsFile& file, DType dtype, const std::vector<std::string>& names,
-                     const F& run) {
+void check_gradients(M& module, const SafetensorsFile& file, DType dtype,
+                     const std::vector<std::string>& names, const F& run) {
   module.to(dtype);
   module.load_state_dict(parameters_of(file, dtype));
   Tape tape;
@@ -110,8 +113,8 @@ void check_cell(const SafetensorsFile& file, DType dtype, typename C::Options op
   if (is_lstm) names.emplace_back("c");
 
   check_gradients(cell, file, dtype, names, [&](const std::vector<Tensor>& inputs) {
-    const auto next = cell.step(
-        inputs[0], state_of<detail::StateOf<C>>(inputs[1], is_lstm ? inputs[2] : Tensor()));
+    const auto next =
+        cell.step(inputs[0], state_of<detail::StateOf<C>>(inputs[1], is_lstm ? inputs[2] : Tensor()));
     CHECK(apart(h_of(next), file.at("h_out"), dtype) == "");
     Tensor loss = sum(h_of(next) * cast(file.at("w_h"), dtype));
     if constexpr (is_lstm) {
@@ -129,7 +132,8 @@ RNNCellOptions elman(const std::string& kind, bool bias = true) {
 }  // namespace
 
 TEST_CASE("recurrent layers are PyTorch's, in values and all gradients", "[recurrent]") {
-  std::vector<std::string> names = {"lstm_bidirectional", "gru_bidirectional", "lstm_no_bias", "lstm_one_step"};
+  std::vector<std::string> names = {"lstm_bidirectional", "gru_bidirectional", "lstm_no_bias",
+                                    "lstm_one_step"};
   for (const char* kind : {"rnn_tanh", "rnn_relu", "lstm", "gru"})
     for (const char* layers : {"1", "2", "3"}) names.push_back(std::string(kind) + "_layers" + layers);
 
@@ -139,9 +143,12 @@ TEST_CASE("recurrent layers are PyTorch's, in values and all gradients", "[recur
     const bool bias = file.metadata.at("bias") == "true";
     for (DType dtype : {DType::float64, DType::float32}) {
       INFO(name << " " << detail::text(dtype));
-      if (kind == "lstm") check_layer<LSTM>(file, dtype, {.bias = bias});
-      else if (kind == "gru") check_layer<GRU>(file, dtype, {.bias = bias});
-      else check_layer<RNN>(file, dtype, elman(kind, bias));
+      if (kind == "lstm")
+        check_layer<LSTM>(file, dtype, {.bias = bias});
+      else if (kind == "gru")
+        check_layer<GRU>(file, dtype, {.bias = bias});
+      else
+        check_layer<RNN>(file, dtype, elman(kind, bias));
     }
   }
 }
@@ -151,9 +158,12 @@ TEST_CASE("single cells are PyTorch's, in values and all gradients", "[recurrent
     const SafetensorsFile file = load_reference("recurrent/" + kind + "_cell");
     for (DType dtype : {DType::float64, DType::float32}) {
       INFO(kind << " " << detail::text(dtype));
-      if (kind == "lstm") check_cell<LSTMCell>(file, dtype);
-      else if (kind == "gru") check_cell<GRUCell>(file, dtype);
-      else check_cell<RNNCell>(file, dtype, elman(kind));
+      if (kind == "lstm")
+        check_cell<LSTMCell>(file, dtype);
+      else if (kind == "gru")
+        check_cell<GRUCell>(file, dtype);
+      else
+        check_cell<RNNCell>(file, dtype, elman(kind));
     }
   }
 }

@@ -1,12 +1,14 @@
 // Weights that travel: a model of PyTorch's, read, run and written.
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "layers/basic.h"
 #include "layers/recurrent.h"
+#include "ops/shape.h"
 #include "tests/catch.h"
 #include "tests/reference.h"
 
@@ -122,13 +124,13 @@ TEST_CASE("a state_dict that does not fit is refused with a list of all that is 
   find(wrong, "head.weight") = zeros({11, 6}, {.dtype = DType::float64});
 
   REQUIRE_THROWS_AS(model.load_state_dict(wrong), Error);
-  REQUIRE_THROWS_WITH(model.load_state_dict(wrong),
-                      contains_text("missing     embed.weight") && contains_text("unexpected  embedding.weight") &&
-                          contains_text("missing     lstm.bias_hh_l1") &&
-                          contains_text("unexpected  lstm.bias_hh_l2") &&
-                          contains_text("mismatched  lstm.weight_ih_l0") && contains_text("[24, 4]") &&
-                          contains_text("[24, 5]") && contains_text("mismatched  head.weight") &&
-                          contains_text("float64") && !contains_text("head.bias"));
+  REQUIRE_THROWS_WITH(
+      model.load_state_dict(wrong),
+      contains_text("missing     embed.weight") && contains_text("unexpected  embedding.weight") &&
+          contains_text("missing     lstm.bias_hh_l1") && contains_text("unexpected  lstm.bias_hh_l2") &&
+          contains_text("mismatched  lstm.weight_ih_l0") && contains_text("[24, 4]") &&
+          contains_text("[24, 5]") && contains_text("mismatched  head.weight") && contains_text("float64") &&
+          !contains_text("head.bias"));
   check_same(model.state_dict(), before);
 }
 

@@ -22,7 +22,8 @@ TEST_CASE("dropout zeroes with probability p and scales the rest, so that the me
       scaled &= value == 0 || std::abs(value - 1 / (1 - p)) < 1e-5;
     }
     CHECK(scaled);
-    const double deviation = std::sqrt(p * (1 - p) / n);  // of the share of zeros; five of them are passed once in 2e6
+    const double deviation =
+        std::sqrt(p * (1 - p) / n);  // of the share of zeros; five of them are passed once in 2e6
     CHECK(std::abs(static_cast<double>(zeros) / n - p) < 5 * deviation);
     CHECK(std::abs(mean(y).item() - 1) < 5 * deviation / (1 - p));
   }

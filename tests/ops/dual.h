@@ -1,5 +1,5 @@
-// Dual: a number with its derivative, and the functions that formulas use. A formula evaluated with it gives its exact
-// slope by the chain rule, which is what the slope that the formula states is held to.
+// Dual: a number with its derivative, and the functions that formulas use. A formula evaluated with it gives
+// its exact slope by the chain rule, which is what the slope that the formula states is held to.
 #pragma once
 
 #include <cmath>
@@ -16,8 +16,12 @@ struct Dual {
   Dual(double v, double d) : value(v), derivative(d) {}
 
   friend Dual operator-(const Dual& a) { return {-a.value, -a.derivative}; }
-  friend Dual operator+(const Dual& a, const Dual& b) { return {a.value + b.value, a.derivative + b.derivative}; }
-  friend Dual operator-(const Dual& a, const Dual& b) { return {a.value - b.value, a.derivative - b.derivative}; }
+  friend Dual operator+(const Dual& a, const Dual& b) {
+    return {a.value + b.value, a.derivative + b.derivative};
+  }
+  friend Dual operator-(const Dual& a, const Dual& b) {
+    return {a.value - b.value, a.derivative - b.derivative};
+  }
   friend Dual operator*(const Dual& a, const Dual& b) {
     return {a.value * b.value, a.derivative * b.value + a.value * b.derivative};
   }
@@ -43,12 +47,15 @@ struct Dual {
     const double c = std::cosh(x.value);
     return chain(x, std::tanh(x.value), 1 / (c * c));
   }
-  friend Dual abs(const Dual& x) { return chain(x, std::abs(x.value), x.value > 0 ? 1 : x.value < 0 ? -1 : 0); }
+  friend Dual abs(const Dual& x) {
+    return chain(x, std::abs(x.value), x.value > 0 ? 1 : x.value < 0 ? -1 : 0);
+  }
   friend Dual erf(const Dual& x) {
     return chain(x, std::erf(x.value), 2 * std::numbers::inv_sqrtpi * std::exp(-x.value * x.value));
   }
   friend Dual pow(const Dual& a, const Dual& b) {
-    Dual result = chain(a, std::pow(a.value, b.value), b.value == 0 ? 0 : b.value * std::pow(a.value, b.value - 1));
+    Dual result =
+        chain(a, std::pow(a.value, b.value), b.value == 0 ? 0 : b.value * std::pow(a.value, b.value - 1));
     if (b.derivative != 0) result.derivative += result.value * std::log(a.value) * b.derivative;
     return result;
   }

@@ -1,5 +1,5 @@
-// What elementwise ops compute at the edges of the number range (as PyTorch does), that position and layout do not
-// matter, and how dtypes and shapes combine.
+// What elementwise ops compute at the edges of the number range (as PyTorch does), that position and layout
+// do not matter, and how dtypes and shapes combine.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -22,13 +22,15 @@ using Unary = Tensor (*)(const Tensor&);
 using Binary = Tensor (*)(const Tensor&, const Tensor&);
 
 const std::map<std::string, Unary> unary = {
-    {"exp", exp},       {"expm1", expm1},   {"log", log},       {"log1p", log1p}, {"tanh", tanh},
-    {"sigmoid", sigmoid}, {"sqrt", sqrt},   {"rsqrt", rsqrt},   {"relu", relu},   {"abs", abs},
-    {"square", square}, {"reciprocal", reciprocal}, {"sin", sin}, {"cos", cos},   {"sign", sign},
-    {"neg", operator-}, {"erf", erf},       {"softplus", softplus}, {"silu", silu}};
+    {"exp", exp}, {"expm1", expm1}, {"log", log}, {"log1p", log1p}, {"tanh", tanh}, {"sigmoid", sigmoid},
+    {"sqrt", sqrt}, {"rsqrt", rsqrt}, {"relu", relu}, {"abs", abs}, {"square", square},
+    {"reciprocal", reciprocal}, {"sin", sin}, {"cos", cos}, {"sign", sign},
+    {"neg", operator- }, {"erf", erf}, {"softplus", softplus}, {"silu", silu}};
 
-const std::map<std::string, Binary> binary = {{"add", operator+}, {"sub", operator-},   {"mul", operator*}, {"div", operator/},
-                                              {"pow", pow},       {"maximum", maximum}, {"minimum", minimum}};
+const std::map<std::string, Binary> binary = {
+    {"add", operator+ },
+     {"sub", operator- },
+      {"mul", operator* }, {"div", operator/ }, {"pow", pow}, {"maximum", maximum}, {"minimum", minimum}};
 
 /// The gradient of sum(f(x)).
 Tensor gradient_of_sum(Unary f, const Tensor& x) {
@@ -41,7 +43,8 @@ Tensor gradient_of_sum(Unary f, const Tensor& x) {
 bool same_bits(const Tensor& a, const Tensor& b) {
   const Tensor left = contiguous(a), right = contiguous(b);
   return left.shape() == right.shape() && left.dtype() == right.dtype() &&
-         std::memcmp(left.raw_bytes(), right.raw_bytes(), static_cast<size_t>(left.numel()) * item_size(left.dtype())) == 0;
+         std::memcmp(left.raw_bytes(), right.raw_bytes(),
+                     static_cast<size_t>(left.numel()) * item_size(left.dtype())) == 0;
 }
 
 /// Values in [0.25, 4), where every op has a finite result.
@@ -139,7 +142,8 @@ TEST_CASE("a result does not depend on the layout", "[elementwise]") {
   for (const auto& [name, f] : binary) {
     INFO(name);
     CHECK(same_bits(f(transpose(memory), flat), f(flat, flat)));
-    CHECK(same_bits(f(flat, narrow(flat, 0, 7, 1)), f(flat, clone(broadcast_to(narrow(flat, 0, 7, 1), flat.shape())))));
+    CHECK(same_bits(f(flat, narrow(flat, 0, 7, 1)),
+                    f(flat, clone(broadcast_to(narrow(flat, 0, 7, 1), flat.shape())))));
   }
 }
 
@@ -147,11 +151,13 @@ TEST_CASE("broadcasting of any shapes and strides is that of a loop over indices
   Random random(17);
   for (int round = 0; round < 400; ++round) {
     Shape full;
-    for (int64_t rank = random.below(5); rank > 0; --rank) full.push_back(random.below(8) == 0 ? 0 : 1 + random.below(6));
+    for (int64_t rank = random.below(5); rank > 0; --rank)
+      full.push_back(random.below(8) == 0 ? 0 : 1 + random.below(6));
     if (round % 50 == 0) full = {3, 700};  // longer than a tile
     const auto part = [&] {
       Shape shape;
-      for (auto axis = static_cast<size_t>(random.below(static_cast<int64_t>(full.rank()) + 1)); axis < full.rank(); ++axis)
+      for (auto axis = static_cast<size_t>(random.below(static_cast<int64_t>(full.rank()) + 1));
+           axis < full.rank(); ++axis)
         shape.push_back(random.below(4) == 0 ? 1 : full[axis]);
       return shape;
     };
@@ -159,13 +165,16 @@ TEST_CASE("broadcasting of any shapes and strides is that of a loop over indices
     const Shape shape = detail::broadcast_shapes("test", a.shape(), b.shape());
     const auto at = [](const Tensor& x, const Shape& index) {
       Shape own = x.shape();
-      for (size_t i = 0; i < x.rank(); ++i) own[i] = x.shape()[i] == 1 ? 0 : index[index.rank() - x.rank() + i];
+      for (size_t i = 0; i < x.rank(); ++i)
+        own[i] = x.shape()[i] == 1 ? 0 : index[index.rank() - x.rank() + i];
       return element(x, own);
     };
     INFO(a.shape().str() << " strides " << a.strides().str() << " with " << b.shape().str() << " strides "
                          << b.strides().str());
-    CHECK(difference(a + b, build(shape, DType::float64, [&](const Shape& i) { return at(a, i) + at(b, i); })) == "");
-    CHECK(difference(a / b, build(shape, DType::float64, [&](const Shape& i) { return at(a, i) / at(b, i); })) == "");
+    CHECK(difference(a + b, build(shape, DType::float64,
+                                  [&](const Shape& i) { return at(a, i) + at(b, i); })) == "");
+    CHECK(difference(a / b, build(shape, DType::float64,
+                                  [&](const Shape& i) { return at(a, i) / at(b, i); })) == "");
     CHECK(difference(maximum(a, b), build(shape, DType::float64, [&](const Shape& i) {
                        return std::max(at(a, i), at(b, i));
                      })) == "");
@@ -227,7 +236,8 @@ TEST_CASE("at a tie each side of maximum and minimum gets half, at a kink the sl
 }
 
 TEST_CASE("powers of zero, of negative numbers and to zero are C's", "[elementwise]") {
-  const Tensor x = tensor({0, -2, 3, -2}, {.dtype = DType::float64}), y = tensor({0, 3, 0, 0.5}, {.dtype = DType::float64});
+  const Tensor x = tensor({0, -2, 3, -2}, {.dtype = DType::float64}),
+               y = tensor({0, 3, 0, 0.5}, {.dtype = DType::float64});
   const auto powers = pow(x, y).to_vector<double>();
   CHECK(powers[0] == 1);
   CHECK(std::abs(powers[1] + 8) < 1e-14);

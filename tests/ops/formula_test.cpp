@@ -1,5 +1,5 @@
-// The scalar formulas of elementwise ops: each stated slope against dual numbers, and the compiled loops, on every
-// instruction set that this machine has, against the formula itself in a wider type.
+// The scalar formulas of elementwise ops: each stated slope against dual numbers, and the compiled loops, on
+// every instruction set that this machine has, against the formula itself in a wider type.
 #include "ops/elementwise/formula.h"
 
 #include <cmath>
@@ -21,18 +21,17 @@ using detail::arity;
 using detail::Dual;
 
 /// Calls f with every formula of the list; one that has an attribute comes with several values of it.
-template <class... F, class G>
-void for_each_formula(FormulaList<F...>, G&& g) {
+template <class... F, class G> void for_each_formula(FormulaList<F...>, G&& g) {
   const auto each = [&]<class One>(One) {
     if constexpr (requires(One f) { f.s; })
       for (double s : {-2.5, -1.0, 0.0, 0.5, 1.0, 2.0, 3.0}) g(One{s});
-    else g(One{});
+    else
+      g(One{});
   };
   (each(F{}), ...);
 }
 
-template <class G>
-void for_each_formula(G&& g) {
+template <class G> void for_each_formula(G&& g) {
   for_each_formula(ArithmeticFormulas{}, g);
   for_each_formula(ActivationFormulas{}, g);
 }
@@ -40,15 +39,15 @@ void for_each_formula(G&& g) {
 const std::vector<double> grid = {-30, -8.5, -3.1, -2, -1, -0.7, -0.05, 0.05, 0.3, 1, 1.5, 2.25, 3.7, 9, 30};
 
 /// The slope to argument K as the formula states it, and as dual numbers give it.
-template <size_t K, class F>
-bool slopes_agree(const F& f, std::array<double, arity<F> + 1> x) {
+template <size_t K, class F> bool slopes_agree(const F& f, std::array<double, arity<F> + 1> x) {
   std::array<Dual, arity<F>> arguments;
   for (size_t i = 0; i < arity<F>; ++i) arguments[i] = Dual(x[i], i == K ? 1 : 0);
   const Dual exact = detail::formula_value(f, arguments.data());
   x[arity<F>] = exact.value;
   if (!std::isfinite(exact.value) || !std::isfinite(exact.derivative)) return true;  // outside of its domain
   const double stated = detail::formula_slope<K>(f, x.data());
-  INFO(F::name << " at " << x[0] << ", " << x[1] << ": slope " << K << " is " << stated << ", exactly " << exact.derivative);
+  INFO(F::name << " at " << x[0] << ", " << x[1] << ": slope " << K << " is " << stated << ", exactly "
+               << exact.derivative);
   // Where y saturates, 1 - y * y knows its own last bit only: hence the absolute part.
   const bool agree = std::abs(stated - exact.derivative) <= 1e-12 * std::abs(exact.derivative) + 1e-15;
   CHECK(agree);
@@ -59,20 +58,21 @@ double ulp_of(double value, bool is_float) {
   const double magnitude = std::abs(value);
   if (is_float) {
     const auto narrow = static_cast<float>(magnitude);
-    return static_cast<double>(std::nextafter(narrow, std::numeric_limits<float>::infinity())) - static_cast<double>(narrow);
+    return static_cast<double>(std::nextafter(narrow, std::numeric_limits<float>::infinity())) -
+           static_cast<double>(narrow);
   }
   return std::nextafter(magnitude, std::numeric_limits<double>::infinity()) - magnitude;
 }
 
 /// Arguments over all exponents of T, both signs, several mantissas.
-template <class T>
-std::vector<T> sweep() {
+template <class T> std::vector<T> sweep() {
   std::vector<T> values;
   for (int e = std::numeric_limits<T>::min_exponent; e < std::numeric_limits<T>::max_exponent; ++e) {
     const bool dense = e > -30 && e < 12;  // where functions have their curves
     const int mantissas = dense ? 400 : 4;
     for (int m = 0; m < mantissas; ++m) {
-      const T x = std::ldexp(T(1) + static_cast<T>(m) / static_cast<T>(mantissas) + T(0.37) / static_cast<T>(mantissas), e);
+      const T x = std::ldexp(
+          T(1) + static_cast<T>(m) / static_cast<T>(mantissas) + T(0.37) / static_cast<T>(mantissas), e);
       values.push_back(x);
       values.push_back(-x);
     }
@@ -80,8 +80,8 @@ std::vector<T> sweep() {
   return values;
 }
 
-/// Largest error of a formula's loop in units of the last place, where the true value lies well within the normal numbers
-/// of T (silu underflows a little early, where exp(-x) overflows).
+/// Largest error of a formula's loop in units of the last place, where the true value lies well within the
+/// normal numbers of T (silu underflows a little early, where exp(-x) overflows).
 template <class T, class Wide, class F>
 double largest_ulp_error(const F& f, detail::TileKernel kernel, T& worst) {
   static_assert(arity<F> == 1);
@@ -93,7 +93,8 @@ double largest_ulp_error(const F& f, detail::TileKernel kernel, T& worst) {
   for (size_t i = 0; i < x.size(); ++i) {
     const Wide exact = f.value(static_cast<Wide>(x[i]));
     const Wide magnitude = std::abs(exact);
-    if (!(magnitude >= 1024 * std::numeric_limits<T>::min() && magnitude < std::numeric_limits<T>::max() / 2)) continue;
+    if (!(magnitude >= 1024 * std::numeric_limits<T>::min() && magnitude < std::numeric_limits<T>::max() / 2))
+      continue;
     const double error = std::abs(static_cast<double>(static_cast<Wide>(y[i]) - exact)) /
                          ulp_of(static_cast<double>(exact), std::is_same_v<T, float>);
     if (!(error <= largest)) {
@@ -110,8 +111,7 @@ struct Errors {
   double at64 = 0;
 };
 
-template <class F>
-Errors errors_of(const F& f, const detail::FormulaKernels& kernels) {
+template <class F> Errors errors_of(const F& f, const detail::FormulaKernels& kernels) {
   Errors result;
   result.f32 = largest_ulp_error<float, double>(f, kernels.value32, result.at32);
   result.f64 = largest_ulp_error<double, long double>(f, kernels.value64, result.at64);
@@ -119,8 +119,7 @@ Errors errors_of(const F& f, const detail::FormulaKernels& kernels) {
 }
 
 /// Calls g(isa, kernels) for every instruction set that this machine runs.
-template <class F, class G>
-void for_each_isa(const G& g) {
+template <class F, class G> void for_each_isa(const G& g) {
   g("baseline", detail::compiled<F, detail::isa_baseline>());
 #if defined(__x86_64__)
   if (detail::machine_isa() >= detail::isa_avx2) g("avx2", detail::compiled<F, detail::isa_avx2>());
@@ -176,16 +175,16 @@ TEST_CASE("loops agree with their formulas to a few units in the last place", "[
     double f32, f64;
   };
   constexpr Bound usual{2.5, 2.5};
-  // pow is exp(s log x), where the rounding of the logarithm grows with the size of the result's exponent.
-  const std::map<std::string, Bound> bounds = {{"pow_scalar", {128, 1200}}};
+  // Between 1 and 6 the float64 erf of xsimd comes from a rational function of 1e-14.
+  const std::map<std::string, Bound> bounds = {{"erf", {2.5, 80}}};
   for_each_formula([&]<class F>(const F& f) {
     if constexpr (arity<F> == 1) {
       for_each_isa<F>([&](const char* isa, const detail::FormulaKernels& kernels) {
         const Errors errors = errors_of(f, kernels);
         const auto found = bounds.find(std::string(F::name));
         const Bound bound = found == bounds.end() ? usual : found->second;
-        INFO(F::name << ", " << isa << ": float32 " << errors.f32 << " at " << errors.at32 << ", float64 " << errors.f64
-                     << " at " << errors.at64);
+        INFO(F::name << ", " << isa << ": float32 " << errors.f32 << " at " << errors.at32 << ", float64 "
+                     << errors.f64 << " at " << errors.at64);
         CHECK(errors.f32 <= bound.f32);
         CHECK(errors.f64 <= bound.f64);
       });

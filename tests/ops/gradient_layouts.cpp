@@ -14,7 +14,8 @@ namespace {
 
 constexpr double gap = 0.3;  // around zero, where a domain has both signs
 
-/// Values spread over the domain in a fixed scattered order, every one different over all of a case's arguments.
+/// Values spread over the domain in a fixed scattered order, every one different over all of a case's
+/// arguments.
 std::vector<Tensor> spread(const Shapes& shapes, const Domain& domain) {
   int64_t total = 0;
   for (const Shape& shape : shapes) total += shape.numel();
@@ -50,7 +51,8 @@ Tensor stepped(const Tensor& x) {
 Tensor weighted_total(const std::vector<Tensor>& outputs) {
   Tensor total = scalar(0, {.dtype = DType::float64});
   for (const Tensor& output : outputs)
-    total = total + sum(output * reshape(linspace(0.5, 1.5, output.numel(), {.dtype = DType::float64}), output.shape()));
+    total = total + sum(output * reshape(linspace(0.5, 1.5, output.numel(), {.dtype = DType::float64}),
+                                         output.shape()));
   return total;
 }
 
@@ -58,12 +60,18 @@ Tensor weighted_total(const std::vector<Tensor>& outputs) {
 
 std::string text(Layout layout) {
   switch (layout) {
-    case Layout::contiguous: return "contiguous";
-    case Layout::transposed: return "transposed";
-    case Layout::stepped: return "stepped";
-    case Layout::repeated: return "repeated";
-    case Layout::with_shared: return "beside a shared gradient";
-    case Layout::with_own: return "beside an own gradient";
+    case Layout::contiguous:
+      return "contiguous";
+    case Layout::transposed:
+      return "transposed";
+    case Layout::stepped:
+      return "stepped";
+    case Layout::repeated:
+      return "repeated";
+    case Layout::with_shared:
+      return "beside a shared gradient";
+    case Layout::with_own:
+      return "beside an own gradient";
   }
   return "?";
 }

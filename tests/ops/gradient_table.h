@@ -1,6 +1,7 @@
-// The one table of gradients: a row for every differentiable op of the library. A row gives a function, the shapes and the
-// range of its arguments; gradient_table_test.cpp runs each through differences, first and second order, in every layout
-// of memory. A new op gets its row in gradient_table.cpp and nothing else.
+// The one table of gradients: a row for every differentiable op of the library. A row gives a function, the
+// shapes and the range of its arguments; gradient_table_test.cpp runs each through differences, first and
+// second order, in every layout of memory. A new op gets its row in gradient_table.cpp or gradient_rows.cpp
+// and nothing else.
 #pragma once
 
 #include <set>
@@ -13,8 +14,8 @@
 
 namespace reel {
 
-/// The values of a row's arguments lie in here, all of them different, none within 0.3 of zero when both signs occur: so
-/// that no kink is near.
+/// The values of a row's arguments lie in here, all of them different, none within 0.3 of zero when both
+/// signs occur: so that no kink is near.
 struct Domain {
   double low = -2;
   double high = 2;
@@ -24,14 +25,22 @@ using Shapes = std::vector<Shape>;
 
 struct GradientRow {
   std::string name;
-  std::set<std::string> ops;    ///< Names under which the function, or its recorded backward, appears on the tape.
+  std::set<std::string>
+      ops;  ///< Names under which the function, or its recorded backward, appears on the tape.
   TensorFunction function;
-  std::vector<Shapes> cases;    ///< Shapes of the arguments; each set is one case.
+  std::vector<Shapes> cases;  ///< Shapes of the arguments; each set is one case.
   std::vector<Domain> domains = {{}};
   GradcheckOptions options = {};
 };
 
 const std::vector<GradientRow>& gradient_table();
+
+/// The part of the table that is not elementwise; stands in gradient_rows.cpp.
+void add_structural_rows(std::vector<GradientRow>& table);
+
+/// Shapes for functions of one argument that take any.
+inline const std::vector<Shapes> one_argument = {{{2, 3}}, {{3}},    {{}},       {{1, 3}},
+                                                 {{2, 1}}, {{0, 3}}, {{2, 3, 2}}};
 
 /// An op that has no gradient, and why.
 struct ExemptOp {

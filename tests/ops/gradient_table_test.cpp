@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <regex>
 
@@ -21,7 +21,8 @@ struct Outcome {
   std::vector<std::string> failures;
 };
 
-void run_case(const GradientRow& row, const Shapes& shapes, const Domain& domain, Layout layout, Outcome& outcome) {
+void run_case(const GradientRow& row, const Shapes& shapes, const Domain& domain, Layout layout,
+              Outcome& outcome) {
   const GradientCase entry = make_case(row, shapes, domain, layout);
   std::string where = row.name + ", " + text(layout) + ", in [" + detail::text(domain.low) + ", " +
                       detail::text(domain.high) + "], shapes";
@@ -32,7 +33,9 @@ void run_case(const GradientRow& row, const Shapes& shapes, const Domain& domain
       const GradcheckResult result = second ? gradgradcheck(entry.function, entry.arguments, row.options)
                                             : gradcheck(entry.function, entry.arguments, row.options);
       outcome.largest_error = std::max(outcome.largest_error, result.largest_error);
-      if (!result) outcome.failures.push_back(where + (second ? ", second order: " : ", first order: ") + result.message);
+      if (!result)
+        outcome.failures.push_back(where + (second ? ", second order: " : ", first order: ") +
+                                   result.message);
     } catch (const Error& error) {
       outcome.failures.push_back(where + ": " + error.what());
     }
@@ -85,7 +88,8 @@ std::map<std::string, std::string> names_in_sources() {
 }
 
 bool is_exempt(const std::string& name) {
-  return std::any_of(exempt_ops().begin(), exempt_ops().end(), [&](const ExemptOp& op) { return op.name == name; });
+  return std::any_of(exempt_ops().begin(), exempt_ops().end(),
+                     [&](const ExemptOp& op) { return op.name == name; });
 }
 
 }  // namespace
@@ -102,8 +106,8 @@ TEST_CASE("the gradient table in figures", "[.table]") {
   std::printf("%-56s %6s  %s\n", "row", "checks", "largest error");
   for (const GradientRow& row : gradient_table()) {
     const Outcome outcome = run_row(row);
-    std::printf("%-56s %6lld  %.1e%s\n", row.name.c_str(), static_cast<long long>(outcome.cases), outcome.largest_error,
-                outcome.failures.empty() ? "" : "  FAILED");
+    std::printf("%-56s %6lld  %.1e%s\n", row.name.c_str(), static_cast<long long>(outcome.cases),
+                outcome.largest_error, outcome.failures.empty() ? "" : "  FAILED");
   }
 }
 
@@ -126,7 +130,7 @@ TEST_CASE("every op in the sources has a row or an exemption", "[gradients]") {
   REQUIRE(names.count("tanh") == 1);
   REQUIRE(names.count("accumulate") == 1);
   for (const auto& [name, path] : names) {
-    INFO("op \"" << name << "\" of " << path << " needs a row in tests/ops/gradient_table.cpp");
+    INFO("op \"" << name << "\" of " << path << " needs a row in the gradient table");
     CHECK((covered.count(name) == 1) != is_exempt(name));
   }
   for (const std::string& name : covered) {

@@ -13,7 +13,8 @@ namespace reel {
 
 TEST_CASE("embedding reads rows in the shape of the indices", "[indexing]") {
   const Tensor table = tensor({{0, 1}, {10, 11}, {20, 21}});
-  CHECK(difference(embedding(table, from_vector<int64_t>({2, 0, 2})), tensor({{20, 21}, {0, 1}, {20, 21}})) == "");
+  CHECK(difference(embedding(table, from_vector<int64_t>({2, 0, 2})), tensor({{20, 21}, {0, 1}, {20, 21}})) ==
+        "");
   CHECK(difference(embedding(table, from_vector<int64_t>({1}, {})), tensor({10, 11})) == "");
   CHECK(embedding(table, from_vector<int64_t>({2, 0, 1, 1, 0, 2}, {3, 2})).shape() == Shape{3, 2, 2});
   CHECK(embedding(table, from_vector<int64_t>({}, {0, 4})).shape() == Shape{0, 4, 2});
@@ -31,13 +32,15 @@ TEST_CASE("the gradient of embedding adds up the rows that were read", "[indexin
   for (bool create_graph : {false, true}) {
     Tape tape;
     tape.watch(table);
-    const Tensor gradient = tape.gradient(embedding(table, indices), {table}, {.gradient = upper, .create_graph = create_graph})[0];
+    const Tensor gradient = tape.gradient(embedding(table, indices), {table},
+                                          {.gradient = upper, .create_graph = create_graph})[0];
     CHECK(difference(gradient, tensor({{10, 20}, {0, 0}, {101, 202}, {0, 0}})) == "");
   }
   CHECK(difference(scatter_rows(upper, indices, 4), tensor({{10, 20}, {0, 0}, {101, 202}, {0, 0}})) == "");
 }
 
-TEST_CASE("scatter_rows is the transpose of embedding, the same bits on any number of threads", "[indexing]") {
+TEST_CASE("scatter_rows is the transpose of embedding, the same bits on any number of threads",
+          "[indexing]") {
   Random random(1);
   const Tensor indices = randint(0, 50, {40, 30}, random);
   const Tensor x = randn({40, 30, 90}, {}, random);
@@ -52,7 +55,8 @@ TEST_CASE("scatter_rows is the transpose of embedding, the same bits on any numb
   set_num_threads(2);
   const Tensor shared = scatter_rows(x, indices, 50);
   set_num_threads(before);
-  CHECK(difference_in_value(single, from_vector(expected, {50, 90}), 1e-4) == "");  // 24 or so rounded sums of size 10
+  CHECK(difference_in_value(single, from_vector(expected, {50, 90}), 1e-4) ==
+        "");  // 24 or so rounded sums of size 10
   CHECK(difference(shared, single) == "");
 }
 
@@ -66,7 +70,8 @@ TEST_CASE("pick takes one element of each row, none where it is ignored", "[inde
   Tape tape;
   tape.watch(x);
   const Tensor y = pick(x, from_vector<int64_t>({-100, 1}));
-  CHECK(difference(tape.gradient(y, {x}, {.gradient = tensor({5, 7})})[0], tensor({{0, 0, 0}, {0, 7, 0}})) == "");
+  CHECK(difference(tape.gradient(y, {x}, {.gradient = tensor({5, 7})})[0], tensor({{0, 0, 0}, {0, 7, 0}})) ==
+        "");
 }
 
 }  // namespace reel

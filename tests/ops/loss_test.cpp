@@ -15,7 +15,8 @@ namespace {
 void compare_with_pytorch(const SafetensorsFile& file, DType dtype) {
   const double tolerance = dtype == DType::float64 ? 1e-14 : 2e-6;
   const Tensor logits = cast(file.at("logits"), dtype), w = cast(file.at("w"), dtype);
-  for (const auto& [reduction, name] : {std::pair{Reduction::none, "none"}, {Reduction::mean, "mean"}, {Reduction::sum, "sum"}}) {
+  for (const auto& [reduction, name] :
+       {std::pair{Reduction::none, "none"}, {Reduction::mean, "mean"}, {Reduction::sum, "sum"}}) {
     for (const auto& [smoothing, smooth] : {std::pair{0.0, ".smooth0."}, {0.1, ".smooth0.1."}}) {
       for (const std::string which : {"plain", "ignore"}) {
         const std::string prefix = name + std::string(smooth) + which;
@@ -26,7 +27,8 @@ void compare_with_pytorch(const SafetensorsFile& file, DType dtype) {
                                           {.reduction = reduction, .label_smoothing = smoothing, .axis = 1});
         CHECK(difference_in_value(loss, file.at(prefix + ".value"), tolerance, tolerance) == "");
         const Tensor total = reduction == Reduction::none ? sum(loss * w) : loss;
-        CHECK(difference_in_value(tape.gradient(total, {logits})[0], file.at(prefix + ".grad"), tolerance, tolerance) == "");
+        CHECK(difference_in_value(tape.gradient(total, {logits})[0], file.at(prefix + ".grad"), tolerance,
+                                  tolerance) == "");
       }
     }
   }
@@ -44,9 +46,12 @@ TEST_CASE("cross_entropy is PyTorch's", "[loss]") {
 TEST_CASE("cross_entropy of even logits is the logarithm of the number of classes", "[loss]") {
   const Tensor targets = from_vector<int64_t>({0, 3});
   CHECK(std::abs(cross_entropy(zeros({2, 4}), targets).item() - std::log(4)) < 1e-6);
-  CHECK(std::abs(cross_entropy(zeros({2, 4}), targets, {.reduction = Reduction::sum}).item() - 2 * std::log(4)) < 1e-6);
-  CHECK(std::abs(cross_entropy(zeros({2, 4}), targets, {.label_smoothing = 0.3}).item() - std::log(4)) < 1e-6);
-  CHECK(cross_entropy(zeros({4}), from_vector<int64_t>({1}, {}), {.reduction = Reduction::none}).shape() == Shape{});
+  CHECK(std::abs(cross_entropy(zeros({2, 4}), targets, {.reduction = Reduction::sum}).item() -
+                 2 * std::log(4)) < 1e-6);
+  CHECK(std::abs(cross_entropy(zeros({2, 4}), targets, {.label_smoothing = 0.3}).item() - std::log(4)) <
+        1e-6);
+  CHECK(cross_entropy(zeros({4}), from_vector<int64_t>({1}, {}), {.reduction = Reduction::none}).shape() ==
+        Shape{});
 }
 
 TEST_CASE("ignored targets count for nothing, and the mean over none of them is nan", "[loss]") {
@@ -65,7 +70,8 @@ TEST_CASE("cross_entropy over logits 1000 apart has finite gradients p - target"
     tape.watch(logits);
     const Tensor loss = cross_entropy(logits, from_vector<int64_t>({2, 1}), {.reduction = Reduction::sum});
     CHECK(loss.item() == 2000);
-    CHECK(difference(tape.gradient(loss, {logits})[0], tensor({{1, 0, -1}, {0, 0, 0}}, {.dtype = dtype}), 1e-6) == "");
+    CHECK(difference(tape.gradient(loss, {logits})[0], tensor({{1, 0, -1}, {0, 0, 0}}, {.dtype = dtype}),
+                     1e-6) == "");
   }
 }
 

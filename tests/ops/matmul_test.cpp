@@ -57,20 +57,40 @@ struct Pair {
   Shape a, b;
 };
 
-const std::vector<Pair> pairs = {
-    {{3}, {3}},          {{3}, {3, 4}},       {{2, 3}, {3}},          {{2, 3}, {3, 4}},       {{5, 2, 3}, {3}},
-    {{3}, {5, 3, 4}},    {{5, 2, 3}, {3, 4}}, {{2, 3}, {5, 3, 4}},    {{5, 2, 3}, {5, 3, 4}}, {{5, 2, 3}, {1, 3, 4}},
-    {{1, 2, 3}, {5, 3, 4}}, {{2, 1, 2, 3}, {5, 3, 4}}, {{2, 5, 2, 3}, {3, 4}}, {{1, 1}, {1, 1}},  {{1, 7}, {7, 1}},
-    {{7, 1}, {1, 7}},    {{0, 3}, {3, 4}},    {{2, 0}, {0, 4}},       {{2, 3}, {3, 0}},       {{0}, {0}},
-    {{0, 2, 3}, {3, 4}}, {{0, 2, 3}, {1, 3, 4}}, {{5, 2, 0}, {0, 4}}, {{17, 33}, {33, 65}},   {{3, 1, 9, 16}, {2, 16, 8}},
-    {{2, 2, 1, 2, 3}, {2, 1, 3, 3, 1}}};
+const std::vector<Pair> pairs = {{{3}, {3}},
+                                 {{3}, {3, 4}},
+                                 {{2, 3}, {3}},
+                                 {{2, 3}, {3, 4}},
+                                 {{5, 2, 3}, {3}},
+                                 {{3}, {5, 3, 4}},
+                                 {{5, 2, 3}, {3, 4}},
+                                 {{2, 3}, {5, 3, 4}},
+                                 {{5, 2, 3}, {5, 3, 4}},
+                                 {{5, 2, 3}, {1, 3, 4}},
+                                 {{1, 2, 3}, {5, 3, 4}},
+                                 {{2, 1, 2, 3}, {5, 3, 4}},
+                                 {{2, 5, 2, 3}, {3, 4}},
+                                 {{1, 1}, {1, 1}},
+                                 {{1, 7}, {7, 1}},
+                                 {{7, 1}, {1, 7}},
+                                 {{0, 3}, {3, 4}},
+                                 {{2, 0}, {0, 4}},
+                                 {{2, 3}, {3, 0}},
+                                 {{0}, {0}},
+                                 {{0, 2, 3}, {3, 4}},
+                                 {{0, 2, 3}, {1, 3, 4}},
+                                 {{5, 2, 0}, {0, 4}},
+                                 {{17, 33}, {33, 65}},
+                                 {{3, 1, 9, 16}, {2, 16, 8}},
+                                 {{2, 2, 1, 2, 3}, {2, 1, 3, 3, 1}}};
 
 }  // namespace
 
 TEST_CASE("products of all ranks and extents are sums of products", "[matmul]") {
   Random random(1);
   for (DType dtype : {DType::float32, DType::float64})
-    for (const auto& [a, b] : pairs) compare(random_tensor(a, dtype, random), random_tensor(b, dtype, random));
+    for (const auto& [a, b] : pairs)
+      compare(random_tensor(a, dtype, random), random_tensor(b, dtype, random));
 }
 
 TEST_CASE("products of views are those of their copies", "[matmul]") {
@@ -87,7 +107,8 @@ TEST_CASE("products of views are those of their copies", "[matmul]") {
         return s;
       };
       const auto narrowed = [](Tensor x) {
-        for (size_t axis = 0; axis < x.rank(); ++axis) x = slice(x, static_cast<int64_t>(axis), {.start = 1, .step = 2});
+        for (size_t axis = 0; axis < x.rank(); ++axis)
+          x = slice(x, static_cast<int64_t>(axis), {.start = 1, .step = 2});
         return x;
       };
       const auto ahead = [](Shape s, Tensor x) {  // the leading axes last in memory
@@ -95,9 +116,11 @@ TEST_CASE("products of views are those of their copies", "[matmul]") {
         for (size_t i = 0; i < s.rank(); ++i) order[i] = static_cast<int64_t>(s.rank() - 1 - i);
         return permute(clone(permute(x, Axes(order))), Axes(order));
       };
-      const Tensor a = random_tensor(exchanged(sa), dtype, random), b = random_tensor(exchanged(sb), dtype, random);
+      const Tensor a = random_tensor(exchanged(sa), dtype, random),
+                   b = random_tensor(exchanged(sb), dtype, random);
       compare(transpose(a), transpose(b));
-      compare(narrowed(random_tensor(wide(sa), dtype, random)), narrowed(random_tensor(wide(sb), dtype, random)));
+      compare(narrowed(random_tensor(wide(sa), dtype, random)),
+              narrowed(random_tensor(wide(sb), dtype, random)));
       compare(transpose(a), random_tensor(sb, dtype, random));
       compare(ahead(sa, random_tensor(sa, dtype, random)), ahead(sb, random_tensor(sb, dtype, random)));
       compare(broadcast_to(random_tensor({1, 1}, dtype, random), sa), random_tensor(sb, dtype, random));
@@ -119,7 +142,8 @@ TEST_CASE("a transpose flag reads an operand with its last axes exchanged", "[ma
       const double tolerance = rounding(dtype, 5);
       CHECK(difference_in_value(matmul(at, b, {.transpose_a = true}), expected, tolerance) == "");
       CHECK(difference_in_value(matmul(a, bt, {.transpose_b = true}), expected, tolerance) == "");
-      CHECK(difference_in_value(matmul(at, bt, {.transpose_a = true, .transpose_b = true}), expected, tolerance) == "");
+      CHECK(difference_in_value(matmul(at, bt, {.transpose_a = true, .transpose_b = true}), expected,
+                                tolerance) == "");
     }
   }
 }
@@ -133,11 +157,13 @@ TEST_CASE("addmm adds a bias of any shape that broadcasts", "[matmul]") {
       const Tensor expected = naive(a, b) + cast(bias, DType::float64);
       INFO("bias " << shape.str());
       CHECK(difference_in_value(addmm(bias, a, b), expected, rounding(dtype, 6)) == "");
-      CHECK(difference_in_value(addmm(bias, clone(transpose(a)), clone(transpose(b)), {.transpose_a = true, .transpose_b = true}),
+      CHECK(difference_in_value(addmm(bias, clone(transpose(a)), clone(transpose(b)),
+                                      {.transpose_a = true, .transpose_b = true}),
                                 expected, rounding(dtype, 6)) == "");
     }
     const Tensor stack = random_tensor({2, 3, 5}, dtype, random), bias = random_tensor({4}, dtype, random);
-    CHECK(difference_in_value(addmm(bias, stack, b), naive(stack, b) + cast(bias, DType::float64), rounding(dtype, 6)) == "");
+    CHECK(difference_in_value(addmm(bias, stack, b), naive(stack, b) + cast(bias, DType::float64),
+                              rounding(dtype, 6)) == "");
     CHECK(difference_in_value(addmm(bias, zeros({3, 0}, {.dtype = dtype}), zeros({0, 4}, {.dtype = dtype})),
                               broadcast_to(cast(bias, DType::float64), {3, 4})) == "");
     CHECK(addmm(bias, zeros({2, 0, 5}, {.dtype = dtype}), b).shape() == Shape{2, 0, 4});
@@ -148,7 +174,8 @@ TEST_CASE("a product over no elements is zero", "[matmul]") {
   for (DType dtype : {DType::float32, DType::float64}) {
     const TensorOptions options{.dtype = dtype};
     CHECK(difference(matmul(zeros({2, 0}, options), zeros({0, 3}, options)), zeros({2, 3}, options)) == "");
-    CHECK(difference(matmul(zeros({2, 2, 0}, options), zeros({2, 0, 3}, options)), zeros({2, 2, 3}, options)) == "");
+    CHECK(difference(matmul(zeros({2, 2, 0}, options), zeros({2, 0, 3}, options)),
+                     zeros({2, 2, 3}, options)) == "");
   }
 }
 

@@ -1,4 +1,5 @@
-// What a user can do wrong with the arguments of ops: the message names the op, what was expected and what came.
+// What a user can do wrong with the arguments of ops: the message names the op, what was expected and what
+// came.
 #include <cmath>
 
 #include "framework/tape.h"
@@ -26,16 +27,20 @@ struct NamedBinary {
   Tensor (*f)(const Tensor&, const Tensor&);
 };
 
-const NamedBinary arithmetic[] = {{"add", operator+}, {"sub", operator-},   {"mul", operator*},    {"div", operator/},
-                                  {"pow", pow},       {"maximum", maximum}, {"minimum", minimum}};
-const NamedBinary comparisons[] = {{"equal", equal},           {"not_equal", not_equal}, {"less", less},
-                                   {"less_equal", less_equal}, {"greater", greater},     {"greater_equal", greater_equal}};
+const NamedBinary arithmetic[] = {
+    {"add", operator+ },
+     {"sub", operator- },
+      {"mul", operator* }, {"div", operator/ }, {"pow", pow}, {"maximum", maximum}, {"minimum", minimum}};
+const NamedBinary comparisons[] = {{"equal", equal},     {"not_equal", not_equal},
+                                   {"less", less},       {"less_equal", less_equal},
+                                   {"greater", greater}, {"greater_equal", greater_equal}};
 
 }  // namespace
 
 TEST_CASE("elementwise ops on shapes that do not broadcast", "[misuse]") {
   const Tensor a = ones({2, 3}), b = ones({2}), c = ones({2, 4, 3});
-  for (const auto& ops : {std::span<const NamedBinary>(arithmetic), std::span<const NamedBinary>(comparisons)})
+  for (const auto& ops :
+       {std::span<const NamedBinary>(arithmetic), std::span<const NamedBinary>(comparisons)})
     for (const auto& [name, f] : ops) {
       refused({a, b}, {name, "[2, 3]", "[2]", "axis 1", "3", "2"}, [&, f = f] { f(a, b); });
       refused({a, c}, {name, "[2, 3]", "[2, 4, 3]"}, [&, f = f] { f(c, a); });
@@ -49,7 +54,8 @@ TEST_CASE("elementwise ops on mixed and wrong dtypes", "[misuse]") {
     refused({a, n}, {name, "int64 [2]", "float32 [2]"}, [&, f = f] { f(n, a); });
     refused({yes}, {name, "expected", "bool [2]"}, [&, f = f] { f(yes, yes); });
   }
-  for (const auto& [name, f] : comparisons) refused({a, b}, {name, "float32 [2]", "float64 [2]"}, [&, f = f] { f(a, b); });
+  for (const auto& [name, f] : comparisons)
+    refused({a, b}, {name, "float32 [2]", "float64 [2]"}, [&, f = f] { f(a, b); });
   refused({n}, {"[div]", "float32 or float64", "int64 [2]"}, [&] { n / n; });
   refused({n}, {"[exp]", "float32 or float64", "int64 [2]"}, [&] { exp(n); });
   refused({n}, {"[sqrt]", "int64 [2]"}, [&] { sqrt(n); });
@@ -69,19 +75,54 @@ TEST_CASE("comparing whole numbers with a fraction", "[misuse]") {
 
 TEST_CASE("undefined tensors into ops", "[misuse]") {
   const Tensor x = ones({2, 2}), none, indices = arange(2);
-  const std::function<void()> uses[] = {
-      [&] { x + none; },          [&] { none * x; },           [&] { none + 1; },          [&] { exp(none); },
-      [&] { less(none, x); },     [&] { less(none, 1); },      [&] { where(none, x, x); }, [&] { where(greater(x, 0), x, none); },
-      [&] { matmul(x, none); },   [&] { matmul(none, x); },    [&] { addmm(none, x, x); }, [&] { sum(none); },
-      [&] { max(none, 0); },      [&] { argmax(none); },       [&] { reshape(none, {1}); }, [&] { transpose(none); },
-      [&] { permute(none, {0}); }, [&] { broadcast_to(none, {2}); }, [&] { clone(none); }, [&] { contiguous(none); },
-      [&] { cast(none, DType::int64); }, [&] { slice(none, 0, {}); }, [&] { narrow(none, 0, 0, 1); },
-      [&] { select(none, 0, 0); }, [&] { cat({x, none}); },    [&] { cat({none}); },       [&] { stack({x, none}); },
-      [&] { split(none, 1); },    [&] { unbind(none); },       [&] { embedding(x, none); }, [&] { embedding(none, indices); },
-      [&] { pick(none, indices); }, [&] { scatter_rows(none, indices, 2); }, [&] { softmax(none); },
-      [&] { log_softmax(none); }, [&] { cross_entropy(x, none); }, [&] { cross_entropy(none, indices); },
-      [&] { dropout(none, 0.5); }, [&] { flatten(none); },     [&] { squeeze(none, 0); },  [&] { unsqueeze(none, 0); },
-      [&] { logical_not(none); }, [&] { mean(none); },         [&] { sum_to(none, {}); }};
+  const std::function<void()> uses[] = {[&] { x + none; },
+                                        [&] { none* x; },
+                                        [&] { none + 1; },
+                                        [&] { exp(none); },
+                                        [&] { less(none, x); },
+                                        [&] { less(none, 1); },
+                                        [&] { where(none, x, x); },
+                                        [&] { where(greater(x, 0), x, none); },
+                                        [&] { matmul(x, none); },
+                                        [&] { matmul(none, x); },
+                                        [&] { addmm(none, x, x); },
+                                        [&] { sum(none); },
+                                        [&] { max(none, 0); },
+                                        [&] { argmax(none); },
+                                        [&] { reshape(none, {1}); },
+                                        [&] { transpose(none); },
+                                        [&] { permute(none, {0}); },
+                                        [&] { broadcast_to(none, {2}); },
+                                        [&] { clone(none); },
+                                        [&] { contiguous(none); },
+                                        [&] { cast(none, DType::int64); },
+                                        [&] { slice(none, 0, {}); },
+                                        [&] { narrow(none, 0, 0, 1); },
+                                        [&] { select(none, 0, 0); },
+                                        [&] {
+                                          cat({x, none});
+                                        },
+                                        [&] { cat({none}); },
+                                        [&] {
+                                          stack({x, none});
+                                        },
+                                        [&] { split(none, 1); },
+                                        [&] { unbind(none); },
+                                        [&] { embedding(x, none); },
+                                        [&] { embedding(none, indices); },
+                                        [&] { pick(none, indices); },
+                                        [&] { scatter_rows(none, indices, 2); },
+                                        [&] { softmax(none); },
+                                        [&] { log_softmax(none); },
+                                        [&] { cross_entropy(x, none); },
+                                        [&] { cross_entropy(none, indices); },
+                                        [&] { dropout(none, 0.5); },
+                                        [&] { flatten(none); },
+                                        [&] { squeeze(none, 0); },
+                                        [&] { unsqueeze(none, 0); },
+                                        [&] { logical_not(none); },
+                                        [&] { mean(none); },
+                                        [&] { sum_to(none, {}); }};
   for (const auto& use : uses) refused({x, indices}, {"undefined"}, use);
   Tape tape;
   for (const auto& use : uses) refused({x, indices}, {"undefined"}, use);
@@ -105,14 +146,17 @@ TEST_CASE("conditions that are no bool tensors", "[misuse]") {
 TEST_CASE("products of what does not fit", "[misuse]") {
   const Tensor a = ones({2, 3}), b = ones({2, 4}), v = ones({2}), n = reshape(arange(6), {3, 2});
   refused({a, b}, {"[matmul]", "float32 [2, 3]", "3", "float32 [2, 4]", "2"}, [&] { matmul(a, b); });
-  refused({a, b}, {"[matmul]", "[2, 3]", "transposed", "[2, 4]"}, [&] { matmul(a, b, {.transpose_b = true}); });
+  refused({a, b}, {"[matmul]", "[2, 3]", "transposed", "[2, 4]"},
+          [&] { matmul(a, b, {.transpose_b = true}); });
   refused({a, v}, {"[matmul]", "inner", "3", "2"}, [&] { matmul(a, v); });
   refused({a}, {"[matmul]", "float32 []"}, [&] { matmul(a, scalar(1)); });
   refused({a}, {"[matmul]", "float32 [2, 3]", "float64 [3, 2]"}, [&] { matmul(a, ones({3, 2}, wide)); });
   refused({n}, {"[matmul]", "floating", "int64 [3, 2]"}, [&] { matmul(n, n, {.transpose_a = true}); });
   refused({v}, {"[matmul]", "transposed", "float32 [2]"}, [&] { matmul(v, v, {.transpose_a = true}); });
   refused({}, {"[matmul]", "[2]", "[3]"}, [&] { matmul(ones({2, 2, 2}), ones({3, 2, 2})); });
-  refused({}, {"[matmul]", "inner", "[4, 2, 3]", "[4, 2, 5]"}, [&] { matmul(ones({4, 2, 3}), ones({4, 2, 5})); });
+  refused({}, {"[matmul]", "inner", "[4, 2, 3]", "[4, 2, 5]"}, [&] {
+    matmul(ones({4, 2, 3}), ones({4, 2, 5}));
+  });
   refused({}, {"[matmul]", "inner", "[4, 2, 3]", "[2, 5]"}, [&] { matmul(ones({4, 2, 3}), ones({2, 5})); });
   refused({a}, {"[addmm]", "[3]", "[2, 5]"}, [&] { addmm(ones({3}), a, ones({3, 5})); });
   refused({a}, {"[addmm]", "bias", "float64"}, [&] { addmm(ones({5}, wide), a, ones({3, 5})); });
@@ -221,8 +265,11 @@ TEST_CASE("joining what does not fit", "[misuse]") {
 
 TEST_CASE("indices out of vocabulary, or no indices", "[misuse]") {
   const Tensor table = ones({3, 2}), x = ones({2, 3});
-  refused({table}, {"[embedding]", "index 3", "position 1", "[0, 3)"}, [&] { embedding(table, from_vector<int64_t>({0, 3})); });
-  refused({table}, {"[embedding]", "index -1", "[0, 3)"}, [&] { embedding(table, from_vector<int64_t>({-1})); });
+  refused({table}, {"[embedding]", "index 3", "position 1", "[0, 3)"}, [&] {
+    embedding(table, from_vector<int64_t>({0, 3}));
+  });
+  refused({table}, {"[embedding]", "index -1", "[0, 3)"},
+          [&] { embedding(table, from_vector<int64_t>({-1})); });
   refused({table}, {"[embedding]", "index -4"}, [&] { embedding(table, from_vector<int64_t>({-4})); });
   refused({table}, {"[embedding]", "index"}, [&] { embedding(table, from_vector<int64_t>({INT64_MIN})); });
   refused({}, {"[embedding]", "index 0", "[0, 0)"}, [&] { embedding(zeros({0, 2}), arange(1)); });
@@ -240,20 +287,27 @@ TEST_CASE("indices out of vocabulary, or no indices", "[misuse]") {
 
 TEST_CASE("losses of what does not fit", "[misuse]") {
   const Tensor logits = ones({2, 3}), targets = from_vector<int64_t>({0, 1});
-  refused({logits}, {"[cross_entropy]", "float32 [2, 3]", "int64 [2]", "int64 [3]"}, [&] { cross_entropy(logits, arange(3)); });
-  refused({logits}, {"[cross_entropy]", "int64 [2]", "float32 [2]"}, [&] { cross_entropy(logits, ones({2})); });
+  refused({logits}, {"[cross_entropy]", "float32 [2, 3]", "int64 [2]", "int64 [3]"},
+          [&] { cross_entropy(logits, arange(3)); });
+  refused({logits}, {"[cross_entropy]", "int64 [2]", "float32 [2]"},
+          [&] { cross_entropy(logits, ones({2})); });
   refused({logits}, {"[cross_entropy]", "axis 0", "int64 [3]", "int64 [2]"},
           [&] { cross_entropy(logits, targets, {.axis = 0}); });
-  refused({logits}, {"[cross_entropy]", "label_smoothing", "1.5"}, [&] { cross_entropy(logits, targets, {.label_smoothing = 1.5}); });
-  refused({logits}, {"[cross_entropy]", "label_smoothing", "-0.1"}, [&] { cross_entropy(logits, targets, {.label_smoothing = -0.1}); });
+  refused({logits}, {"[cross_entropy]", "label_smoothing", "1.5"},
+          [&] { cross_entropy(logits, targets, {.label_smoothing = 1.5}); });
+  refused({logits}, {"[cross_entropy]", "label_smoothing", "-0.1"},
+          [&] { cross_entropy(logits, targets, {.label_smoothing = -0.1}); });
   refused({}, {"[cross_entropy]", "float32 []"}, [&] { cross_entropy(scalar(1), arange(1)); });
 }
 
 TEST_CASE("a target out of the classes names the loss", "[misuse]") {
   const Tensor logits = ones({2, 3});
-  refused({logits}, {"[cross_entropy]", "3", "[0, 3)"}, [&] { cross_entropy(logits, from_vector<int64_t>({0, 3})); });
+  refused({logits}, {"[cross_entropy]", "3", "[0, 3)"}, [&] {
+    cross_entropy(logits, from_vector<int64_t>({0, 3}));
+  });
   refused({logits}, {"[cross_entropy]", "-1"}, [&] { cross_entropy(logits, from_vector<int64_t>({-1, 0})); });
-  refused({}, {"[cross_entropy]", "floating", "int64 [2]"}, [&] { cross_entropy(arange(2), from_vector<int64_t>({0}, {})); });
+  refused({}, {"[cross_entropy]", "floating", "int64 [2]"},
+          [&] { cross_entropy(arange(2), from_vector<int64_t>({0}, {})); });
 }
 
 TEST_CASE("dropout with a probability that is none", "[misuse]") {

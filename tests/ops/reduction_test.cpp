@@ -17,15 +17,19 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-bool has(const Shape& axes, size_t axis) { return std::find(axes.begin(), axes.end(), static_cast<int64_t>(axis)) != axes.end(); }
+bool has(const Shape& axes, size_t axis) {
+  return std::find(axes.begin(), axes.end(), static_cast<int64_t>(axis)) != axes.end();
+}
 
 /// Folds x over `axes`, element by element, from `start`.
 template <class Fold>
 Tensor naive(const Tensor& x, const Shape& axes, bool keepdim, double start, const Fold& fold) {
   Shape kept, reduced;
   for (size_t i = 0; i < x.rank(); ++i) {
-    if (!has(axes, i)) kept.push_back(x.shape()[i]);
-    else if (keepdim) kept.push_back(1);
+    if (!has(axes, i))
+      kept.push_back(x.shape()[i]);
+    else if (keepdim)
+      kept.push_back(1);
     if (has(axes, i)) reduced.push_back(x.shape()[i]);
   }
   return build(kept, DType::float64, [&](const Shape& at) {
@@ -47,7 +51,8 @@ Tensor naive(const Tensor& x, const Shape& axes, bool keepdim, double start, con
   });
 }
 
-const std::vector<Shape> axis_lists = {{}, {0}, {1}, {2}, {3}, {0, 1}, {0, 2}, {1, 3}, {2, 3}, {0, 1, 2}, {1, 2, 3}, {0, 1, 2, 3}};
+const std::vector<Shape> axis_lists = {{},     {0},    {1},    {2},       {3},       {0, 1},
+                                       {0, 2}, {1, 3}, {2, 3}, {0, 1, 2}, {1, 2, 3}, {0, 1, 2, 3}};
 
 void compare(const Tensor& x) {
   constexpr double inf = std::numeric_limits<double>::infinity();
@@ -56,14 +61,18 @@ void compare(const Tensor& x) {
     int64_t count = 1;
     for (int64_t axis : axes) count *= x.shape()[static_cast<size_t>(axis)];
     for (bool keepdim : {false, true}) {
-      INFO(x.shape().str() << " strides " << x.strides().str() << " over " << axes.str() << ", " << detail::text(x.dtype()));
+      INFO(x.shape().str() << " strides " << x.strides().str() << " over " << axes.str() << ", "
+                           << detail::text(x.dtype()));
       const Tensor total = naive(x, axes, keepdim, 0, [](double a, double b) { return a + b; });
       CHECK(difference_in_value(sum(x, Axes(axes), keepdim), total, rounding, rounding) == "");
-      CHECK(difference_in_value(mean(x, Axes(axes), keepdim), total / static_cast<double>(count), rounding, rounding) == "");
-      CHECK(difference_in_value(max(x, Axes(axes), keepdim),
-                                naive(x, axes, keepdim, -inf, [](double a, double b) { return std::max(a, b); })) == "");
-      CHECK(difference_in_value(min(x, Axes(axes), keepdim),
-                                naive(x, axes, keepdim, inf, [](double a, double b) { return std::min(a, b); })) == "");
+      CHECK(difference_in_value(mean(x, Axes(axes), keepdim), total / static_cast<double>(count), rounding,
+                                rounding) == "");
+      CHECK(difference_in_value(
+                max(x, Axes(axes), keepdim),
+                naive(x, axes, keepdim, -inf, [](double a, double b) { return std::max(a, b); })) == "");
+      CHECK(difference_in_value(
+                min(x, Axes(axes), keepdim),
+                naive(x, axes, keepdim, inf, [](double a, double b) { return std::min(a, b); })) == "");
     }
   }
 }
@@ -73,11 +82,13 @@ void compare(const Tensor& x) {
 TEST_CASE("reductions over any axes of any layout are those of a loop over indices", "[reduction]") {
   Random random(1);
   for (DType dtype : {DType::float32, DType::float64}) {
-    for (const Shape& shape : {Shape{2, 3, 4, 5}, Shape{1, 3, 1, 2}, Shape{2, 1, 35, 10}, Shape{3, 1, 1, 17}}) {
+    for (const Shape& shape :
+         {Shape{2, 3, 4, 5}, Shape{1, 3, 1, 2}, Shape{2, 1, 35, 10}, Shape{3, 1, 1, 17}}) {
       const Tensor x = uniform(shape, -2, 2, {.dtype = dtype}, random);
       compare(x);
       compare(permute(x, {3, 1, 0, 2}));
-      compare(slice(slice(uniform({4, 3, 8, 5}, -2, 2, {.dtype = dtype}, random), 0, {.step = 2}), 2, {.start = 1, .step = 2}));
+      compare(slice(slice(uniform({4, 3, 8, 5}, -2, 2, {.dtype = dtype}, random), 0, {.step = 2}), 2,
+                    {.start = 1, .step = 2}));
       compare(broadcast_to(uniform({3, 1, 2}, -2, 2, {.dtype = dtype}, random), {2, 3, 4, 2}));
     }
   }
@@ -145,7 +156,8 @@ TEST_CASE("a nan wins every choice, wherever it stands", "[reduction]") {
   for (DType dtype : {DType::float32, DType::float64}) {
     for (int64_t length : {1, 2, 3, 7, 16, 33, 700}) {
       for (int64_t place : {int64_t{0}, length / 2, length - 1}) {
-        const Tensor row = build({length}, dtype, [&](const Shape& i) { return i[0] == place ? nan : static_cast<double>(i[0]); });
+        const Tensor row = build(
+            {length}, dtype, [&](const Shape& i) { return i[0] == place ? nan : static_cast<double>(i[0]); });
         INFO("nan at " << place << " of " << length << " " << detail::text(dtype));
         CHECK(std::isnan(max(row).item()));
         CHECK(std::isnan(min(row).item()));
@@ -161,7 +173,8 @@ TEST_CASE("equal extremes share the gradient evenly", "[reduction]") {
   const Tensor x = tensor({{3, 1, 3}, {2, 2, 2}}, {.dtype = DType::float64});
   Tape tape;
   tape.watch(x);
-  const Tensor gradient = tape.gradient(max(x, 1), {x}, {.gradient = tensor({1, 6}, {.dtype = DType::float64})})[0];
+  const Tensor gradient =
+      tape.gradient(max(x, 1), {x}, {.gradient = tensor({1, 6}, {.dtype = DType::float64})})[0];
   CHECK(difference(gradient, tensor({{0.5, 0, 0.5}, {2, 2, 2}}, {.dtype = DType::float64}), 1e-15) == "");
 }
 
@@ -178,7 +191,8 @@ TEST_CASE("argmax is the first of equal largest ones, for every dtype and layout
 }
 
 TEST_CASE("sum_to undoes broadcasting", "[reduction]") {
-  const Tensor x = build({2, 3, 4}, DType::float64, [](const Shape& i) { return static_cast<double>(100 * i[0] + 10 * i[1] + i[2]); });
+  const Tensor x = build({2, 3, 4}, DType::float64,
+                         [](const Shape& i) { return static_cast<double>(100 * i[0] + 10 * i[1] + i[2]); });
   const auto add = [](double a, double b) { return a + b; };
   CHECK(difference(sum_to(x, {4}), naive(x, {0, 1}, false, 0, add)) == "");
   CHECK(difference(sum_to(x, {3, 1}), reshape(naive(x, {0, 2}, false, 0, add), {3, 1})) == "");

@@ -14,7 +14,9 @@ namespace {
 /// 0, 1, 2, ... in the given shape.
 Tensor counting(const Shape& shape) { return reshape(cast(arange(shape.numel()), DType::float32), shape); }
 
-bool share_memory(const Tensor& a, const Tensor& b) { return a.impl()->storage.get() == b.impl()->storage.get(); }
+bool share_memory(const Tensor& a, const Tensor& b) {
+  return a.impl()->storage.get() == b.impl()->storage.get();
+}
 
 std::vector<float> count_up(int64_t n) {
   std::vector<float> values(static_cast<size_t>(n));
@@ -26,7 +28,8 @@ std::vector<float> count_up(int64_t n) {
 
 TEST_CASE("reshape keeps row-major order and infers one extent", "[shape]") {
   const Tensor x = counting({2, 3, 4});
-  for (const Shape& shape : {Shape{24}, Shape{6, 4}, Shape{-1}, Shape{4, -1}, Shape{2, 3, 2, -1, 1}, Shape{1, 24}}) {
+  for (const Shape& shape :
+       {Shape{24}, Shape{6, 4}, Shape{-1}, Shape{4, -1}, Shape{2, 3, 2, -1, 1}, Shape{1, 24}}) {
     const Tensor y = reshape(x, shape);
     CHECK(y.to_vector<float>() == count_up(24));
     CHECK(share_memory(x, y));
@@ -97,7 +100,8 @@ TEST_CASE("broadcast_to repeats without a copy", "[shape]") {
   const Tensor y = broadcast_to(x, {2, 3, 4});
   CHECK(share_memory(x, y));
   CHECK(y.strides() == Shape{0, 1, 0});
-  CHECK(difference(y, build({2, 3, 4}, DType::float32, [](const Shape& i) { return static_cast<double>(i[1]); })) == "");
+  CHECK(difference(y, build({2, 3, 4}, DType::float32,
+                            [](const Shape& i) { return static_cast<double>(i[1]); })) == "");
   CHECK(broadcast_to(scalar(2), {0, 3}).shape() == Shape{0, 3});
   CHECK(broadcast_to(x, {3, 0}).numel() == 0);
 }
@@ -122,7 +126,8 @@ TEST_CASE("copies of large transposed tensors are right", "[shape]") {
       const Tensor t = transpose(cast(x, dtype == DType::uint8 ? DType::boolean : dtype), 0, -1);
       const Tensor copy = clone(t);
       bool same = true;
-      for_each_index(t.shape(), [&](const Shape& index) { same &= element(t, index) == element(copy, index); });
+      for_each_index(t.shape(),
+                     [&](const Shape& index) { same &= element(t, index) == element(copy, index); });
       INFO(shape.str() << " " << detail::text(dtype));
       CHECK(same);
     }
@@ -136,8 +141,10 @@ TEST_CASE("cast converts values, floats to integers by truncation", "[shape]") {
   CHECK(cast(x, DType::float64).to_vector<double>()[3] == static_cast<double>(2.9F));
   CHECK(cast(tensor({0.1}, {.dtype = DType::float64}), DType::float32).item<float>() == 0.1F);
   CHECK(cast(arange(3), DType::float32).to_vector<float>() == std::vector<float>{0, 1, 2});
-  CHECK(cast(from_vector<bool>({true, false}), DType::float32).to_vector<float>() == std::vector<float>{1, 0});
-  CHECK(cast(transpose(tensor({{1, 2}, {3, 4}})), DType::int64).to_vector<int64_t>() == std::vector<int64_t>{1, 3, 2, 4});
+  CHECK(cast(from_vector<bool>({true, false}), DType::float32).to_vector<float>() ==
+        std::vector<float>{1, 0});
+  CHECK(cast(transpose(tensor({{1, 2}, {3, 4}})), DType::int64).to_vector<int64_t>() ==
+        std::vector<int64_t>{1, 3, 2, 4});
   CHECK(share_memory(cast(x, DType::float32), x));
 }
 
@@ -148,7 +155,8 @@ TEST_CASE("detach shares the memory and stops the gradient", "[shape]") {
   const Tensor y = x * x;
   CHECK(share_memory(detach(y), y));
   const Tensor z = detach(y) * x;
-  CHECK(difference(tape.gradient(z, {x}, {.gradient = ones({2})})[0], tensor({4, 9})) == "");  // x^2 taken as a constant
+  CHECK(difference(tape.gradient(z, {x}, {.gradient = ones({2})})[0], tensor({4, 9})) ==
+        "");  // x^2 taken as a constant
 }
 
 }  // namespace reel

@@ -12,7 +12,9 @@ using Values = std::vector<float>;
 
 Tensor counting(const Shape& shape) { return reshape(cast(arange(shape.numel()), DType::float32), shape); }
 
-bool share_memory(const Tensor& a, const Tensor& b) { return a.impl()->storage.get() == b.impl()->storage.get(); }
+bool share_memory(const Tensor& a, const Tensor& b) {
+  return a.impl()->storage.get() == b.impl()->storage.get();
+}
 
 }  // namespace
 
@@ -46,7 +48,8 @@ TEST_CASE("slices are views along any axis", "[slicing]") {
   Tensor y = slice(x, -1, {.start = 1, .step = 2});
   CHECK(y.to_vector<float>() == Values{1, 3, 5, 7, 9, 11});
   CHECK(share_memory(x, y));
-  CHECK(slice(slice(transpose(x), 0, {.start = 1}), 1, {.step = 2}).to_vector<float>() == Values{1, 9, 2, 10, 3, 11});
+  CHECK(slice(slice(transpose(x), 0, {.start = 1}), 1, {.step = 2}).to_vector<float>() ==
+        Values{1, 9, 2, 10, 3, 11});
   y.fill_(-1);
   CHECK(x.to_vector<float>() == Values{0, -1, 2, -1, 4, -1, 6, -1, 8, -1, 10, -1});
 }

@@ -47,13 +47,16 @@ TEST_CASE("softmax and log_softmax are PyTorch's along each axis", "[softmax]") 
 TEST_CASE("softmax over differences of 1000 stays finite, gradients included", "[softmax]") {
   for (DType dtype : {DType::float32, DType::float64}) {
     const TensorOptions options{.dtype = dtype};
-    const Tensor x = tensor({{1000, 0, -1000}, {-1000, 1000, 1000}}, options), w = tensor({{1, 2, 3}, {4, 5, 7}}, options);
+    const Tensor x = tensor({{1000, 0, -1000}, {-1000, 1000, 1000}}, options),
+                 w = tensor({{1, 2, 3}, {4, 5, 7}}, options);
     // p = [1 0 0], [0 1/2 1/2]; gradients p * (w - sum(p * w)) and w - p * sum(w).
     CHECK(difference(softmax(x), tensor({{1, 0, 0}, {0, 0.5, 0.5}}, options)) == "");
     CHECK(difference(gradient(softmax, x, -1, w), tensor({{0, 0, 0}, {0, -0.5, 0.5}}, options), 1e-6) == "");
     const double half = std::log(0.5);
-    CHECK(difference(log_softmax(x), tensor({{0, -1000, -2000}, {-2000 + half, half, half}}, options), 0, 1e-6) == "");
-    CHECK(difference(gradient(log_softmax, x, -1, w), tensor({{-5, 2, 3}, {4, -3, -1}}, options), 1e-5) == "");
+    CHECK(difference(log_softmax(x), tensor({{0, -1000, -2000}, {-2000 + half, half, half}}, options), 0,
+                     1e-6) == "");
+    CHECK(difference(gradient(log_softmax, x, -1, w), tensor({{-5, 2, 3}, {4, -3, -1}}, options), 1e-5) ==
+          "");
   }
 }
 
@@ -77,7 +80,8 @@ TEST_CASE("softmax of views, of one class and of nothing", "[softmax]") {
   for (DType dtype : {DType::float32, DType::float64}) {
     const TensorOptions options{.dtype = dtype};
     const Tensor x = tensor({{0.5, -1, 2}, {3, 0, 1}}, options);
-    for (int64_t axis : {0, 1}) CHECK(difference(softmax(transpose(x), axis), transpose(softmax(x, 1 - axis)), 1e-7) == "");
+    for (int64_t axis : {0, 1})
+      CHECK(difference(softmax(transpose(x), axis), transpose(softmax(x, 1 - axis)), 1e-7) == "");
     CHECK(difference(softmax(broadcast_to(scalar(7, options), {2, 4})), full({2, 4}, 0.25, options)) == "");
     CHECK(difference(softmax(reshape(x, {6, 1})), ones({6, 1}, options)) == "");
     CHECK(difference(log_softmax(reshape(x, {6, 1})), zeros({6, 1}, options)) == "");

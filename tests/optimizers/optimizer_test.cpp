@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <memory>
@@ -28,7 +29,8 @@ const std::vector<std::string> rules = {"sgd",  "sgd_momentum",      "sgd_nester
 Tensor parameter(const Tensor& values) { return clone(values).requires_grad_(); }
 
 /// The optimizer that a fixture's metadata describe.
-std::unique_ptr<Optimizer> make_optimizer(const SafetensorsFile& file, const std::vector<Tensor>& parameters) {
+std::unique_ptr<Optimizer> make_optimizer(const SafetensorsFile& file,
+                                          const std::vector<Tensor>& parameters) {
   const auto number = [&](const std::string& key, double otherwise) {
     const auto found = file.metadata.find(key);
     return found == file.metadata.end() ? otherwise : std::stod(found->second);
@@ -66,7 +68,8 @@ void steps(Optimizer& optimizer, const SafetensorsFile& file, DType dtype, int64
 }
 
 std::vector<Tensor> first_parameters(const SafetensorsFile& file, DType dtype) {
-  return {parameter(cast(select(file.at("a"), 0, 0), dtype)), parameter(cast(select(file.at("b"), 0, 0), dtype))};
+  return {parameter(cast(select(file.at("a"), 0, 0), dtype)),
+          parameter(cast(select(file.at("b"), 0, 0), dtype))};
 }
 
 }  // namespace
@@ -231,7 +234,8 @@ TEST_CASE("optimizers refuse what makes no sense", "[optimizer]") {
   CHECK_THROWS_WITH(SGD({p}, {.momentum = 1}), contains_text("momentum"));
   CHECK_THROWS_WITH(SGD({p}, {.weight_decay = -1}), contains_text("weight decay"));
   CHECK_THROWS_WITH(SGD({p}, {.nesterov = true}), contains_text("Nesterov"));
-  CHECK_THROWS_WITH(SGD({p}, {.momentum = 0.9, .dampening = 0.1, .nesterov = true}), contains_text("Nesterov"));
+  CHECK_THROWS_WITH(SGD({p}, {.momentum = 0.9, .dampening = 0.1, .nesterov = true}),
+                    contains_text("Nesterov"));
   CHECK_THROWS_WITH(Adam({p}, {.beta1 = 1}), contains_text("[Adam]") && contains_text("beta"));
   CHECK_THROWS_WITH(AdamW({p}, {.beta2 = -0.1}), contains_text("[AdamW]") && contains_text("beta"));
   CHECK_THROWS_WITH(Adam({p}, {.eps = -1}), contains_text("eps"));
