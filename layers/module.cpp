@@ -83,16 +83,6 @@ template <class F> class Replacer final : public FieldVisitor {
       replaced_;  // the original is kept, so that its address stays its own
 };
 
-class TrainVisitor final : public PathVisitor {
- public:
-  explicit TrainVisitor(bool training) : training_(training) {}
-  void tensor(std::string_view, Tensor&) override {}
-  void entered(Module& module) override;
-
- private:
-  bool training_;
-};
-
 class SummaryVisitor final : public PathVisitor {
  public:
   struct Row {
@@ -160,6 +150,17 @@ std::string mismatches(const NamedTensors& own, const std::map<std::string_view,
 }
 
 }  // namespace
+
+class TrainVisitor final : public PathVisitor {
+ public:
+  explicit TrainVisitor(bool training) : training_(training) {}
+  void tensor(std::string_view, Tensor&) override {}
+  void entered(Module& module) override;
+
+ private:
+  bool training_;
+};
+
 }  // namespace detail
 
 NamedTensors Module::named_parameters() const { return detail::collect(*this, false); }
@@ -183,7 +184,7 @@ void Module::load_state_dict(const NamedTensors& tensors) {
   for (const auto& [name, tensor] : own) Tensor(tensor).copy_(*given.at(name));
 }
 
-void detail::TrainVisitor::entered(Module& module) { module.train(training_); }
+void detail::TrainVisitor::entered(Module& module) { module.training_ = training_; }
 
 void Module::train(bool training) {
   training_ = training;

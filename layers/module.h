@@ -11,6 +11,10 @@
 
 namespace reel {
 
+namespace detail {
+class TrainVisitor;
+}
+
 /// Base of layers and models. A derived struct names its fields with REEL_FIELDS (without it the struct is
 /// abstract) and computes in operator(). Copies share the parameters, as copies of tensors do;
 /// clone_parameters() ends that.
@@ -52,6 +56,7 @@ class Module {
 
  private:
   bool training_ = true;
+  friend class detail::TrainVisitor;
 };
 
 /// Writes the state_dict of `module` as a safetensors file, atomically.
