@@ -99,9 +99,13 @@ std::vector<size_t> nodes_to_walk(const BackwardRun& run, int32_t y, size_t star
   for (size_t i = end; i-- > start;) {
     const Node& node = *run.recording.nodes[i];
     const auto first = static_cast<size_t>(node.first_output);
-    bool walk = false;
-    for (size_t k = first; k < first + node.output_count; ++k) walk |= reached[k] && run.needed[k];
-    if (!walk) continue;
+    const bool reaches = std::any_of(reached.begin() + static_cast<int64_t>(first),
+                                     reached.begin() + static_cast<int64_t>(first + node.output_count),
+                                     [](uint8_t flag) { return flag != 0; });
+    const bool wanted = std::any_of(node.inputs, node.inputs + node.input_count, [&](const NodeInput& input) {
+      return input.slot >= 0 && run.needed[static_cast<size_t>(input.slot)];
+    });
+    if (!reaches || !wanted) continue;
     check_saved(node, caller);
     order.push_back(i);
     for (uint32_t k = 0; k < node.input_count; ++k)
@@ -119,6 +123,9 @@ struct Pass {
   std::vector<Tensor> run(const Tensor& y, const std::vector<int32_t>& wanted,
                           const BackwardOptions& options) {
     const int32_t y_slot = recorded_slot(recording, y, caller);
+    const int32_t made_by = recording.producer[static_cast<size_t>(y_slot)];
+    check(made_by < 0 || static_cast<size_t>(made_by) >= start,
+          "[{}] the tensor {} was not recorded on this tape but before it, on the one around it", caller, y);
     Tensor first = seed(y, options.gradient, caller);
     const size_t slots = recording.producer.size();
     BackwardRun state{recording, std::vector<Tensor>(slots), std::vector<uint8_t>(slots, 0),

@@ -144,7 +144,10 @@ Tensor randn(const Shape& shape, TensorOptions options, Random& random) {
 }
 
 Tensor randint(int64_t low, int64_t high, const Shape& shape, Random& random) {
+  int64_t span = 0;
   check(low < high, "[randint] expected low < high, got {} and {}", low, high);
+  check(!__builtin_sub_overflow(high, low, &span), "[randint] the range from {} to {} is too wide", low,
+        high);
   Tensor result = empty(shape, {.dtype = DType::int64});
   std::generate_n(result.raw<int64_t>(), result.numel(), [&] { return low + random.below(high - low); });
   return result;
@@ -163,6 +166,7 @@ Tensor bernoulli(const Shape& shape, double p, TensorOptions options, Random& ra
 }
 
 Tensor permutation(int64_t n, Random& random) {
+  check(n >= 0, "[permutation] expected a count of at least 0, got {}", n);
   Tensor result = arange(n);
   auto* values = result.raw<int64_t>();
   for (int64_t i = n - 1; i > 0; --i) std::swap(values[i], values[random.below(i + 1)]);

@@ -150,7 +150,11 @@ void Tensor::changed(const char* who) {
   impl_->storage->last_change = who;
 }
 
-Tensor& Tensor::fill_(double value) { return copy_(full({}, value, {.dtype = dtype()})); }
+Tensor& Tensor::fill_(double value) {
+  copy_(full({}, value, {.dtype = dtype()}));
+  impl_->storage->last_change = "fill_";
+  return *this;
+}
 
 Tensor& Tensor::copy_(const Tensor& from) {
   check(from.dtype() == dtype(), "[copy_] expected values of dtype {}, got {}", dtype(), from);

@@ -1,5 +1,6 @@
 #include "ops/compare.h"
 
+#include <cmath>
 #include <functional>
 
 #include "ops/elementwise/formula.h"
@@ -97,8 +98,15 @@ struct Where {
 template <class Compare> Tensor compare(const Tensor& a, const Tensor& b) {
   return apply(Comparison<Compare>{}, a, b);
 }
+/// The scalar as a tensor beside x; integers take no fractions.
+Tensor beside(std::string_view op, const Tensor& x, double s) {
+  check(is_floating(x.dtype()) || s == std::trunc(s), "[{}] the scalar {} is no value of dtype {}", op, s,
+        x.dtype());
+  return scalar(s, {.dtype = x.dtype()});
+}
+
 template <class Compare> Tensor compare(const Tensor& a, double b) {
-  return apply(Comparison<Compare>{}, a, scalar(b, {.dtype = a.dtype()}));
+  return apply(Comparison<Compare>{}, a, beside(Compare::name, a, b));
 }
 
 }  // namespace
@@ -127,7 +135,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   return apply(Where{}, condition, a, b);
 }
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
-  return where(mask, scalar(value, {.dtype = x.dtype()}), x);
+  return where(mask, beside("masked_fill", x, value), x);
 }
 
 }  // namespace reel

@@ -33,6 +33,11 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
         "[cross_entropy] for logits {} with the classes on axis {}, targets int64 {} expected, got {}",
         logits, options.axis, expected, targets);
 
+  check(is_floating(logits.dtype()), "[cross_entropy] floating logits expected, got {}", logits);
+  const std::vector<int64_t> classes = targets.to_vector<int64_t>();
+  for (size_t i = 0; i < classes.size(); ++i)
+    check((classes[i] >= 0 && classes[i] < scores.shape().back()) || classes[i] == options.ignore_index,
+          "[cross_entropy] index {} at position {} is outside [0, {})", classes[i], i, scores.shape().back());
   const Tensor log_probabilities = log_softmax(scores);
   Tensor losses = -pick(log_probabilities, targets, options.ignore_index);
   if (options.label_smoothing > 0) {
@@ -44,7 +49,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
   const Tensor total = sum(losses);
   if (options.reduction == Reduction::sum) return total;
   int64_t counted = 0;
-  for (int64_t target : targets.to_vector<int64_t>()) counted += target != options.ignore_index;
+  for (int64_t target : classes) counted += target != options.ignore_index;
   return total / static_cast<double>(counted);
 }
 

@@ -114,6 +114,14 @@ Tensor batched(const Tensor& a, const Tensor& b) {
   return reshape(product, with_matrix(leading, a.size(-2), b.size(-1)));
 }
 
+/// Before stacks are flattened, so that the message names what the caller gave.
+void check_inner(std::string_view op, const Tensor& a, const Tensor& b, const MatmulOptions& options) {
+  const int64_t left = a.size(options.transpose_a ? -2 : -1), right = b.size(options.transpose_b ? -1 : -2);
+  check(left == right, "[{}] the inner extents differ: {}{} has {}, {}{} has {}", op, a,
+        options.transpose_a ? " (transposed)" : "", left, b, options.transpose_b ? " (transposed)" : "",
+        right);
+}
+
 /// Rows of a stack as one matrix, times b; `inputs` may end in a bias.
 template <class... Bias>
 Tensor rows_times(const Tensor& a, const Tensor& b, Product product, const Bias&... bias) {
@@ -133,6 +141,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b, options), b.rank() == 1 ? 0 : -2);
   if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1), options), -1);
   if (a.rank() == 2 && b.rank() == 2) return apply(Product{options.transpose_a, options.transpose_b}, a, b);
+  check_inner("matmul", a, b, options);
   if (b.rank() == 2 && !options.transpose_a && a.numel() > 0)
     return rows_times(a, b, Product{false, options.transpose_b});
   return batched(options.transpose_a ? transpose(a) : a, options.transpose_b ? transpose(b) : b);
@@ -143,6 +152,7 @@ Tensor addmm(const Tensor& bias, const Tensor& a, const Tensor& b, const MatmulO
   check(a.rank() == 2 || !options.transpose_a, "[addmm] only matrices can be transposed, got {}", a);
   check(a.rank() == 2 || bias.rank() <= 1, "[addmm] a bias of at most 1 axis expected for rows {}, got {}", a,
         bias);
+  check_inner("addmm", a, b, options);
   if (a.rank() > 2 && a.numel() == 0) return matmul(a, b, options) + bias;
   return rows_times(a, b, Product{options.transpose_a, options.transpose_b}, bias);
 }

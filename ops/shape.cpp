@@ -46,6 +46,16 @@ bool view_strides(const Tensor& x, const Shape& shape, Shape& strides) {
   return true;
 }
 
+/// Extents whose product can be counted.
+void check_extents(std::string_view op, const Shape& shape) {
+  int64_t count = 1;
+  for (int64_t extent : shape) {
+    check(extent >= 0, "[{}] expected extents of at least 0, got {}", op, shape);
+    check(!__builtin_mul_overflow(count, std::max<int64_t>(extent, 1), &count), "[{}] shape {} is too large",
+          op, shape);
+  }
+}
+
 /// y = x under another shape
 struct Reshape {
   static constexpr std::string_view name = "reshape";
@@ -116,7 +126,10 @@ struct Truncate {
 }  // namespace
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
-  Shape wanted = shape;
+  Shape wanted = shape, given;
+  for (int64_t extent : shape)
+    if (extent != -1) given.push_back(extent);
+  check_extents("reshape", given);
   int64_t known = 1;
   int64_t* inferred = nullptr;
   for (int64_t& extent : wanted) {
@@ -168,6 +181,7 @@ Tensor unsqueeze(const Tensor& x, int64_t axis) {
 }
 
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
+  check_extents("broadcast_to", shape);
   if (x.shape() == shape) return x;
   return apply(BroadcastTo{shape}, x);
 }

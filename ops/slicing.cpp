@@ -176,7 +176,7 @@ Tensor slice(const Tensor& x, int64_t axis, const SliceOptions& range) {
   const int64_t extent = x.shape()[at];
   const int64_t start = clipped(range.start, extent);
   const int64_t stop = clipped(range.stop, extent);
-  const int64_t count = stop > start ? (stop - start + range.step - 1) / range.step : 0;
+  const int64_t count = stop > start ? (stop - start - 1) / range.step + 1 : 0;
   return apply(Slice{{at, start, range.step, count}}, x);
 }
 

@@ -79,6 +79,7 @@ struct LogSoftmax {
 };
 
 template <class O> Tensor along(const Tensor& x, int64_t axis) {
+  check(is_floating(x.dtype()), "[{}] expected a floating dtype, got {}", O::name, x);
   const auto last = static_cast<int64_t>(x.rank()) - 1;
   const auto at = static_cast<int64_t>(detail::normalize_axis(O::name, axis, x.rank()));
   const Tensor moved = at == last ? x : transpose(x, at, last);
