@@ -17,7 +17,7 @@ struct CharlmOptions {
   int64_t batch = 64;           ///< Streams read side by side.
   double learning_rate = 4e-3;  ///< At the start; falls linearly to zero.
   double clip = 1;              ///< Norm that gradients are clipped to; 0 for none.
-  int64_t steps = 2000;
+  int64_t steps = 3200;
   uint64_t seed = 1;
   std::string save;      ///< Checkpoint to write: at the end, and when interrupted.
   std::string load;      ///< Checkpoint whose model is taken to go on from.
