@@ -7,7 +7,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "framework/error.h"
+#include <reel/framework/error.h>
 
 namespace reel {
 

@@ -26,7 +26,7 @@
 #include <utility>
 #include <vector>
 
-#include "framework/tensor.h"
+#include <reel/framework/tensor.h>
 
 namespace reel {
 

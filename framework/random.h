@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdint>
 
-#include "framework/tensor.h"
+#include <reel/framework/tensor.h>
 
 namespace reel {
 

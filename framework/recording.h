@@ -5,8 +5,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "framework/op.h"
-#include "framework/tensor.h"
+#include <reel/framework/op.h>
+#include <reel/framework/tensor.h>
 
 namespace reel::detail {
 

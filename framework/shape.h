@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "framework/error.h"
+#include <reel/framework/error.h>
 
 namespace reel {
 

@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdint>
 
-#include "framework/shape.h"
+#include <reel/framework/shape.h>
 
 namespace reel::detail {
 

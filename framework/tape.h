@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "framework/tensor.h"
+#include <reel/framework/tensor.h>
 
 namespace reel {
 

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "framework/dtype.h"
-#include "framework/shape.h"
-#include "framework/storage.h"
+#include <reel/framework/dtype.h>
+#include <reel/framework/shape.h>
+#include <reel/framework/storage.h>
 
 namespace reel {
 

@@ -3,7 +3,7 @@
 
 #include <tuple>
 
-#include "layers/module.h"
+#include <reel/layers/module.h>
 
 namespace reel {
 

@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "layers/linear.h"
+#include <reel/layers/linear.h>
 
 namespace reel {
 

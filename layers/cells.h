@@ -2,7 +2,7 @@
 // PyTorch's, so that weights travel.
 #pragma once
 
-#include "layers/cell.h"
+#include <reel/layers/cell.h>
 
 namespace reel {
 

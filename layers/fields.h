@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "framework/tensor.h"
-#include "ops/shape.h"
+#include <reel/framework/tensor.h>
+#include <reel/ops/shape.h>
 
 namespace reel {
 

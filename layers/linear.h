@@ -1,8 +1,8 @@
 // Linear layers.
 #pragma once
 
-#include "layers/module.h"
-#include "ops/matmul.h"
+#include <reel/layers/module.h>
+#include <reel/ops/matmul.h>
 
 namespace reel {
 

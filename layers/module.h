@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "framework/safetensors.h"
-#include "layers/fields.h"
+#include <reel/framework/safetensors.h>
+#include <reel/layers/fields.h>
 
 namespace reel {
 

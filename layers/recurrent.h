@@ -2,8 +2,8 @@
 // saves. LSTM, GRU and RNN are Recurrent of their cells and nothing more.
 #pragma once
 
-#include "layers/cells.h"
-#include "layers/scan.h"
+#include <reel/layers/cells.h>
+#include <reel/layers/scan.h>
 
 namespace reel {
 

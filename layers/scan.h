@@ -1,7 +1,7 @@
 // scan: a cell along time.
 #pragma once
 
-#include "layers/cell.h"
+#include <reel/layers/cell.h>
 
 namespace reel {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "ops/elementwise/formula.h"
+#include <reel/ops/elementwise/formula.h>
 
 namespace reel {
 

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "ops/elementwise/formula.h"
+#include <reel/ops/elementwise/formula.h>
 
 namespace reel {
 

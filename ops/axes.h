@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include "framework/shape.h"
+#include <reel/framework/shape.h>
 
 namespace reel {
 

@@ -1,7 +1,7 @@
 // Comparisons, logic, and choosing by them. Results of comparisons are bool tensors and have no gradient.
 #pragma once
 
-#include "framework/tensor.h"
+#include <reel/framework/tensor.h>
 
 namespace reel {
 

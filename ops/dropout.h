@@ -1,8 +1,8 @@
 // Dropout.
 #pragma once
 
-#include "framework/random.h"
-#include "framework/tensor.h"
+#include <reel/framework/random.h>
+#include <reel/framework/tensor.h>
 
 namespace reel {
 

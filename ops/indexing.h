@@ -1,7 +1,7 @@
 // Reading and adding up rows by integer index.
 #pragma once
 
-#include "framework/tensor.h"
+#include <reel/framework/tensor.h>
 
 namespace reel {
 

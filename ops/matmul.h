@@ -1,7 +1,7 @@
 // Matrix products, by oneDNN in float32.
 #pragma once
 
-#include "framework/tensor.h"
+#include <reel/framework/tensor.h>
 
 namespace reel {
 

@@ -1,8 +1,8 @@
 // Reductions over any axes. Without axes, over all of them. float32 and float64; sums are added up pairwise.
 #pragma once
 
-#include "framework/tensor.h"
-#include "ops/axes.h"
+#include <reel/framework/tensor.h>
+#include <reel/ops/axes.h>
 
 namespace reel {
 

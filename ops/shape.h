@@ -2,8 +2,8 @@
 // like any other.
 #pragma once
 
-#include "framework/tensor.h"
-#include "ops/axes.h"
+#include <reel/framework/tensor.h>
+#include <reel/ops/axes.h>
 
 namespace reel {
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "framework/tensor.h"
+#include <reel/framework/tensor.h>
 
 namespace reel {
 

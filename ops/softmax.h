@@ -1,7 +1,7 @@
 // Softmax and its logarithm, by oneDNN in float32.
 #pragma once
 
-#include "framework/tensor.h"
+#include <reel/framework/tensor.h>
 
 namespace reel {
 

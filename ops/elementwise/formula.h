@@ -21,9 +21,9 @@
 #include <string_view>
 #include <type_traits>
 
-#include "framework/op.h"
-#include "ops/elementwise/probe.h"
-#include "ops/elementwise/symbolic.h"
+#include <reel/framework/op.h>
+#include <reel/ops/elementwise/probe.h>
+#include <reel/ops/elementwise/symbolic.h>
 
 namespace reel {
 

@@ -8,7 +8,7 @@
 
 #include <xsimd/xsimd.hpp>
 
-#include "ops/elementwise/formula.h"
+#include <reel/ops/elementwise/formula.h>
 
 namespace reel::detail {
 

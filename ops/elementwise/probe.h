@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "framework/op.h"
+#include <reel/framework/op.h>
 
 namespace reel::detail {
 

@@ -3,7 +3,7 @@
 // from the same formula.
 #pragma once
 
-#include "framework/tensor.h"
+#include <reel/framework/tensor.h>
 
 namespace reel::detail {
 

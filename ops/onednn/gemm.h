@@ -1,7 +1,7 @@
 // Products on raw tensors, off the tape: what the ops call. float32 runs on oneDNN.
 #pragma once
 
-#include "framework/tensor.h"
+#include <reel/framework/tensor.h>
 
 namespace reel::detail {
 

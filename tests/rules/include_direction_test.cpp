@@ -91,7 +91,8 @@ std::set<std::string> headers_left_out_of_reel(const std::vector<SourceFile>& fi
 std::string include_problem(const SourceFile& file, const Include& include,
                             const std::set<std::string>& left_out) {
   const bool library = in_library(file.path) || file.path == "reel.h";
-  const bool light = library && file.is_header() && !left_out.contains(file.path);
+  const bool header = file.is_header();
+  const bool light = library && header && !left_out.contains(file.path);
   const std::string_view from = folder_of(file.path);
   std::string_view name = include.name;
 
@@ -109,8 +110,11 @@ std::string include_problem(const SourceFile& file, const Include& include,
   if (!include.quoted) {
     if (house.contains(folder_of(name))) return "write \"" + include.name + "\", with quotes";
     if (!name.starts_with("reel/")) return {};
-    if (library) return "the library includes itself with quotes and without 'reel/': " + include.name;
+    if (library && !header) return "a source of the library writes quotes and no 'reel/': " + include.name;
     name.remove_prefix(std::string_view("reel/").size());
+  } else if (library && header && house.contains(folder_of(name))) {
+    // One include path has to do for whoever uses the installed headers.
+    return "a header of the library writes <reel/" + include.name + ">";
   }
   if (!house.contains(folder_of(name))) return "not a path from the root: " + include.name;
   if (!contains(house.at(from), folder_of(name))) {
@@ -155,17 +159,17 @@ TEST_CASE("an include that breaks a rule is reported", "[rules]") {
   };
 
   SECTION("direction") {
-    CHECK(is_reported("framework/tensor.h", R"(#include "ops/add.h")"));
+    CHECK(is_reported("framework/tensor.h", "#include <reel/ops/add.h>"));
     CHECK(is_reported("ops/add.cpp", R"(#include "layers/linear.h")"));
     CHECK(is_reported("layers/linear.cpp", R"(#include "optimizers/adam.h")"));
     CHECK(is_reported("optimizers/adam.cpp", R"(#include "layers/module.h")"));
     CHECK(is_reported("layers/linear.cpp", R"(#include "reel.h")"));
     CHECK(is_reported("models/charlm.cpp", R"(#include "tests/catch.h")"));
     CHECK(is_reported("models/charlm.cpp", R"(  #  include <reel/bench/timer.h>)"));
-    CHECK(is_reported("reel.h", R"(#include "models/data.h")"));
+    CHECK(is_reported("reel.h", "#include <reel/models/data.h>"));
     CHECK_FALSE(is_reported("ops/add.cpp", R"(#include "framework/tensor.h")"));
     CHECK_FALSE(is_reported("layers/linear.cpp", R"(#include "ops/matmul.h")"));
-    CHECK_FALSE(is_reported("reel.h", R"(#include "optimizers/adam.h")"));
+    CHECK_FALSE(is_reported("reel.h", "#include <reel/optimizers/adam.h>"));
     CHECK_FALSE(is_reported("models/charlm.cpp", R"(#include <reel/reel.h>)"));
     CHECK_FALSE(is_reported("tests/models/charlm_test.cpp", R"(#include "models/data.h")"));
   }
@@ -179,8 +183,8 @@ TEST_CASE("an include that breaks a rule is reported", "[rules]") {
     const std::string comment = "// The bridge to xtensor. This header is not\n// part of reel.h.\n";
     CHECK(is_reported("framework/tensor.h", "#include <xtensor/xarray.hpp>"));
     CHECK(is_reported("ops/onednn/engine.h", "#include <dnnl.hpp>"));
-    CHECK(is_reported("layers/module.h", R"(#include "framework/xtensor.h")"));
-    CHECK(is_reported("reel.h", R"(#include "framework/xtensor.h")"));
+    CHECK(is_reported("layers/module.h", "#include <reel/framework/xtensor.h>"));
+    CHECK(is_reported("reel.h", "#include <reel/framework/xtensor.h>"));
     CHECK_FALSE(is_reported("framework/xtensor.h", "#include <xtensor/xarray.hpp>"));
     CHECK_FALSE(is_reported("framework/npy.cpp", R"(#include "framework/xtensor.h")"));
     CHECK_FALSE(is_reported("framework/tensor.cpp", "#include <fmt/core.h>"));
@@ -192,6 +196,8 @@ TEST_CASE("an include that breaks a rule is reported", "[rules]") {
     CHECK(is_reported("ops/add.cpp", R"(#include "../framework/tensor.h")"));
     CHECK(is_reported("ops/add.cpp", R"(#include "add.h")"));
     CHECK(is_reported("ops/add.cpp", "#include <reel/framework/tensor.h>"));
+    CHECK(is_reported("ops/add.h", R"(#include "framework/tensor.h")"));
+    CHECK_FALSE(is_reported("ops/add.h", "#include <reel/framework/tensor.h>"));
     CHECK(is_reported("models/charlm.cpp", "#include <framework/tensor.h>"));
     CHECK(is_reported("models/charlm.cpp", "#include <reel/tensor.h>"));
     CHECK_FALSE(is_reported("ops/add.cpp", "#include <cmath>"));
@@ -200,10 +206,10 @@ TEST_CASE("an include that breaks a rule is reported", "[rules]") {
 }
 
 TEST_CASE("a report names the place, the rule and the include", "[rules]") {
-  const SourceFile file = make_source_file("ops/add.h", "#pragma once\n\n#include \"layers/linear.h\"\n");
+  const SourceFile file = make_source_file("ops/add.h", "#pragma once\n\n#include <reel/layers/linear.h>\n");
   REQUIRE(include_problems(file).size() == 1);
   CHECK(include_problems(file)[0] ==
-        "ops/add.h:3: ops may only include framework, ops, and this is layers/linear.h");
+        "ops/add.h:3: ops may only include framework, ops, and this is reel/layers/linear.h");
 }
 
 }  // namespace reel::rules
