@@ -268,9 +268,10 @@ template Tensor from_vector(const std::vector<int64_t>&, const Shape&);
 template Tensor from_vector(const std::vector<uint8_t>&, const Shape&);
 template Tensor from_vector(const std::vector<bool>&, const Shape&);
 
-Tensor tensor(std::initializer_list<double> values, TensorOptions options) {
-  const Tensor wide = from_vector(std::vector<double>(values));
-  return detail::cast_values(wide, options.dtype);
+Tensor tensor(std::initializer_list<detail::Number> values, TensorOptions options) {
+  std::vector<double> numbers;
+  for (detail::Number number : values) numbers.push_back(number.value);
+  return detail::cast_values(from_vector(numbers), options.dtype);
 }
 
 Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorOptions options) {

@@ -114,6 +114,17 @@ class Tensor {
 
 std::ostream& operator<<(std::ostream& stream, const Tensor& tensor);
 
+namespace detail {
+/// A number of any type. Its being a class makes tensor({{2}, {6}}) a column and no list of two numbers in
+/// braces.
+struct Number {
+  double value;
+  template <class T>
+  requires std::is_arithmetic_v<T> Number(T number)
+      : value(static_cast<double>(number)) {}  // NOLINT(google-explicit-constructor): a list of numbers
+};
+}  // namespace detail
+
 /// Options of the factories.
 struct TensorOptions {
   DType dtype = DType::float32;
@@ -139,7 +150,7 @@ template <class T> Tensor from_vector(const std::vector<T>& values) {
   return from_vector(values, Shape{static_cast<int64_t>(values.size())});
 }
 /// From nested lists: tensor({1, 2, 3}), tensor({{1, 2}, {3, 4}}). float32 unless said otherwise.
-Tensor tensor(std::initializer_list<double> values, TensorOptions options = {});
+Tensor tensor(std::initializer_list<detail::Number> values, TensorOptions options = {});
 Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorOptions options = {});
 /// A tensor of no axes.
 Tensor scalar(double value, TensorOptions options = {});

@@ -31,20 +31,17 @@ void check_sequence(const Tensor& x, const RecurrentSizes& sizes, const Recurren
         sizes.input, x);
 }
 
-Tensor run_layers(const std::vector<StepFunction>& cells, const std::vector<int64_t>& widths,
-                  const Tensor& input, std::vector<std::vector<Tensor>>& states,
-                  const RecurrentOptions& options, bool training) {
+Tensor run_layers(const std::vector<StepFunction>& cells, const Tensor& input,
+                  std::vector<std::vector<Tensor>>& states, const RecurrentOptions& options, bool training) {
   const size_t directions = options.bidirectional ? 2 : 1;
   Tensor x = options.batch_first ? transpose(input, 0, 1) : input;
   for (size_t cell = 0; cell < cells.size(); cell += directions) {
     if (cell > 0 && training && options.dropout > 0) x = dropout(x, options.dropout);
-    Tensor forward = scan_steps(cells[cell], x, states[cell], widths[cell], {});
+    Tensor forward = scan_steps(cells[cell], x, states[cell], {});
     if (directions == 1)
       x = std::move(forward);
     else
-      x = cat(
-          {forward, scan_steps(cells[cell + 1], x, states[cell + 1], widths[cell + 1], {.reverse = true})},
-          -1);
+      x = cat({forward, scan_steps(cells[cell + 1], x, states[cell + 1], {.reverse = true})}, -1);
   }
   return options.batch_first ? transpose(x, 0, 1) : x;
 }

@@ -53,12 +53,10 @@ class SuffixVisitor final : public FieldVisitor {
   std::string suffix_;
 };
 
-/// What all Recurrent layers share, whatever their cell: the way through layers and directions. `widths` are
-/// those of the cells' outputs; `states` holds the tensors of each cell's state and is replaced by the last
-/// ones.
-Tensor run_layers(const std::vector<StepFunction>& cells, const std::vector<int64_t>& widths,
-                  const Tensor& input, std::vector<std::vector<Tensor>>& states,
-                  const RecurrentOptions& options, bool training);
+/// What all Recurrent layers share, whatever their cell: the way through layers and directions. `states`
+/// holds the tensors of each cell's state and is replaced by the last ones.
+Tensor run_layers(const std::vector<StepFunction>& cells, const Tensor& input,
+                  std::vector<std::vector<Tensor>>& states, const RecurrentOptions& options, bool training);
 
 RecurrentSizes recurrent_sizes(std::initializer_list<int64_t> sizes);
 void check_recurrent(const RecurrentSizes& sizes, const RecurrentOptions& options);
@@ -104,7 +102,7 @@ template <class C> struct Recurrent : Module {
                                             : detail::tensors_of(state.layers[i]));
     }
     ScanResult<State> result;
-    result.output = detail::run_layers(steps, widths_, x, states, options_, is_training());
+    result.output = detail::run_layers(steps, x, states, options_, is_training());
     for (auto& tensors : states)
       result.state.layers.push_back(detail::state_from<detail::StateOf<C>>(tensors));
     return result;
@@ -133,10 +131,9 @@ template <class C> struct Recurrent : Module {
       int64_t width = 0;
       for (int64_t direction = 0; direction < directions; ++direction) {
         cells.push_back(make_cell(input, cell_options));
-        widths_.push_back(detail::settle_cell(
-            cells.back(), detail::step_function(cells.back()),
-            detail::initial_state(cells.back(), 1, sizes.hidden, DType::float32), input, sizes.hidden));
-        width += widths_.back();
+        width += detail::settle_cell(cells.back(), detail::step_function(cells.back()),
+                                     detail::initial_state(cells.back(), 1, sizes.hidden, DType::float32),
+                                     input, sizes.hidden);
       }
       input = width;
     }
@@ -157,7 +154,6 @@ template <class C> struct Recurrent : Module {
 
   RecurrentSizes sizes_;
   RecurrentOptions options_;
-  std::vector<int64_t> widths_;
 };
 
 using RNN = Recurrent<RNNCell>;

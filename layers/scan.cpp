@@ -20,6 +20,17 @@ bool alike(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   });
 }
 
+Tensor outputs_of_no_step(StepFunction step, const Tensor& xs, std::vector<Tensor> state) {
+  const NoTape values_only;
+  Shape shape = xs.shape();
+  shape.erase(0);
+  Tensor output;
+  step.step(step.cell, zeros(shape, {.dtype = xs.dtype()}), state, output);
+  shape = output.shape();
+  shape.insert(0, 0);
+  return zeros(shape, {.dtype = output.dtype()});
+}
+
 }  // namespace
 
 int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input,
@@ -42,15 +53,14 @@ int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, 
   return output.size(-1);
 }
 
-Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, int64_t width,
-                  ScanOptions options) {
+Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, ScanOptions options) {
   check(xs.rank() >= 2, "[scan] a sequence [T, N, ...] expected, got {}", xs);
   const std::vector<Tensor> inputs = unbind(xs, 0);
-  if (inputs.empty()) return zeros({0, xs.shape()[1], width}, {.dtype = xs.dtype()});
+  if (inputs.empty()) return outputs_of_no_step(step, xs, state);
   std::vector<Tensor> outputs(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     const size_t t = options.reverse ? inputs.size() - 1 - i : i;
-    const std::vector<Tensor> before = state;
+    const std::vector<Tensor> before = i == 0 ? state : std::vector<Tensor>();
     step.step(step.cell, inputs[t], state, outputs[t]);
     if (i == 0)
       check(alike(before, state),

@@ -18,9 +18,8 @@ template <class State> struct ScanResult {
 namespace detail {
 
 /// Applies `step` to xs[0], xs[1], ... (or backwards); `state` is left as the last step gives it. Returns the
-/// outputs [T, N, width]; `width` is for T = 0.
-Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, int64_t width,
-                  ScanOptions options);
+/// outputs [T, N, ...]; at T = 0 their shape is learned from one step on zeros.
+Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, ScanOptions options);
 
 }  // namespace detail
 
@@ -29,8 +28,7 @@ template <RecurrentCell C>
 ScanResult<detail::StateOf<C>> scan(const C& cell, const Tensor& xs, const detail::StateOf<C>& state,
                                     ScanOptions options = {}) {
   std::vector<Tensor> tensors = detail::tensors_of(state);
-  const int64_t width = tensors.empty() ? 0 : tensors[0].size(-1);
-  Tensor output = detail::scan_steps(detail::step_function(cell), xs, tensors, width, options);
+  Tensor output = detail::scan_steps(detail::step_function(cell), xs, tensors, options);
   return {std::move(output), detail::state_from<detail::StateOf<C>>(tensors)};
 }
 

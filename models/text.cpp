@@ -44,7 +44,8 @@ std::string read_king_james() {
   char buffer[1 << 16];
   for (size_t count; (count = fread(buffer, 1, sizeof buffer, pipe.get())) > 0;) output.append(buffer, count);
   std::string text;
-  for (size_t begin = 0; begin < output.size();) {
+  // Before its first prompt the program greets with a verse, which comes again below.
+  for (size_t begin = std::min(output.find("\nbible("), output.size()); begin < output.size();) {
     const size_t end = std::min(output.find('\n', begin), output.size());
     const std::string verse = verse_of(output.substr(begin, end - begin));
     if (!verse.empty()) text += verse + "\n";

@@ -64,7 +64,9 @@ std::vector<std::pair<std::string, Tensor>> Optimizer::state_dict() const {
 }
 
 void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
-  std::map<std::string, Tensor> given(state.begin(), state.end());
+  std::map<std::string, Tensor> given;
+  for (const auto& [key, tensor] : state)
+    check(given.emplace(key, tensor).second, "[{}] the state has {} twice", name_, key);
   const auto take = [&](const std::string& key, const Shape& shape, DType dtype) {
     const auto found = given.find(key);
     check(found != given.end(), "[{}] the state lacks {}", name_, key);

@@ -25,6 +25,8 @@ SGD::SGD(std::vector<Tensor> parameters, SGDOptions options)
       options_(options) {
   check(options.momentum >= 0 && options.momentum < 1, "[SGD] expected a momentum in [0, 1), got {}",
         options.momentum);
+  check(options.dampening >= 0 && options.dampening <= 1, "[SGD] expected a dampening in [0, 1], got {}",
+        options.dampening);
   check(options.weight_decay >= 0, "[SGD] expected a weight decay of at least 0, got {}",
         options.weight_decay);
   check(!options.nesterov || (options.momentum > 0 && options.dampening == 0),

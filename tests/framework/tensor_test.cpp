@@ -25,6 +25,13 @@ std::string without_spaces(std::string text) {
 
 }  // namespace
 
+TEST_CASE("nested lists are rows, down to columns of single values", "[tensor]") {
+  CHECK(tensor({{2}, {6}}).shape() == Shape{2, 1});
+  CHECK(tensor({{1, 2.5}, {3, 4}}).shape() == Shape{2, 2});
+  CHECK(tensor({1, 2.5, 3}).shape() == Shape{3});
+  CHECK(tensor({5}).shape() == Shape{1});
+}
+
 TEST_CASE("factories fill what they say", "[tensor]") {
   CHECK(zeros({2, 3}).to_vector<float>() == Floats(6, 0.F));
   CHECK(ones({2}, {.dtype = DType::int64}).to_vector<int64_t>() == std::vector<int64_t>{1, 1});

@@ -315,4 +315,17 @@ TEST_CASE("recurrent layers say what does not fit", "[cell]") {
   CHECK_THROWS_WITH(Linear()(zeros({2, 3})), contains_text("no sizes"));
 }
 
+TEST_CASE("the width of no outputs is that of the cell's output, not of its state", "[cell]") {
+  struct Readout : Cell {
+    Linear in{2, 3}, out{3, 5};
+    REEL_FIELDS(in, out)
+    std::pair<Tensor, Tensor> step(const Tensor& x, const Tensor& h) const {
+      const Tensor next = tanh(in(x)) + h;
+      return {out(next), next};
+    }
+  };
+  CHECK(scan(Readout(), zeros({0, 1, 2}), zeros({1, 3})).output.shape() == Shape{0, 1, 5});
+  CHECK(scan(Readout(), zeros({4, 1, 2}), zeros({1, 3})).output.shape() == Shape{4, 1, 5});
+}
+
 }  // namespace reel
