@@ -79,12 +79,12 @@ TEST_CASE("the same seed gives the same losses, another seed others", "[charlm]"
 
 TEST_CASE("an interrupted run that is resumed ends in the bits of the run never stopped", "[charlm]") {
   const Workplace here;
-  REQUIRE(run(here.arguments("--steps 6000 --save " + here.path("whole"))).status == 0);
+  REQUIRE(run(here.arguments("--steps 2000 --save " + here.path("whole"))).status == 0);
   const Outcome stopped =
-      run("--help > /dev/null; timeout -s INT --preserve-status 0.5 " + std::string(REEL_CHARLM) + " " +
-          here.arguments("--steps 6000 --save " + here.path("part")));
+      run("--help > /dev/null; timeout -s INT --preserve-status 0.3 " + std::string(REEL_CHARLM) + " " +
+          here.arguments("--steps 2000 --save " + here.path("part")));
   REQUIRE_THAT(stopped.text, contains_text("interrupted after step"));
-  REQUIRE(run(here.arguments("--steps 6000 --resume " + here.path("part") + " --save " + here.path("rest")))
+  REQUIRE(run(here.arguments("--steps 2000 --resume " + here.path("part") + " --save " + here.path("rest")))
               .status == 0);
   CHECK(bytes_of(here.path("rest")) == bytes_of(here.path("whole")));
 }
