@@ -11,6 +11,14 @@
 namespace reel {
 namespace {
 
+/// Of a product, the gradient of each factor reads the other one.
+Saves other_factor(uint32_t needs) {
+  Saves result;
+  if (needs & 1U) result = result | Saves::input(1);
+  if (needs & 2U) result = result | Saves::input(0);
+  return result;
+}
+
 /// y = op(a) op(b) (+ bias), matrices
 struct Product {
   static constexpr std::string_view name = "matmul";
@@ -40,12 +48,7 @@ struct Product {
     if (has_bias) detail::copy_values(in[2], out);
     detail::gemm(in[0], transpose_a, in[1], transpose_b, out, has_bias);
   }
-  Saves saves(uint32_t needs) const {
-    Saves result;
-    if (needs & 1U) result = result | Saves::input(1);
-    if (needs & 2U) result = result | Saves::input(0);
-    return result;
-  }
+  Saves saves(uint32_t needs) const { return other_factor(needs); }
   void vjp(Backward& b) const {
     const Tensor g = b.grad();
     // Each gradient is a product again, added to what is there where the pass allows it.
@@ -83,12 +86,7 @@ struct BatchedProduct {
     return {{a.shape()[0], a.shape()[1], b.shape()[2]}, a.dtype()};
   }
   void forward(Inputs in, Tensor& out) const { detail::batched_gemm(in[0], in[1], out); }
-  Saves saves(uint32_t needs) const {
-    Saves result;
-    if (needs & 1U) result = result | Saves::input(1);
-    if (needs & 2U) result = result | Saves::input(0);
-    return result;
-  }
+  Saves saves(uint32_t needs) const { return other_factor(needs); }
   void vjp(Backward& b) const {
     const Tensor g = b.grad();
     if (b.needs(0)) b.set(0, apply(BatchedProduct{}, g, transpose(b.input(1))));
