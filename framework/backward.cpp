@@ -130,7 +130,7 @@ struct Pass {
     const size_t slots = recording.producer.size();
     BackwardRun state{recording, std::vector<Tensor>(slots), std::vector<uint8_t>(slots, 0),
                       options.create_graph};
-    const size_t end = static_cast<size_t>(recording.producer[static_cast<size_t>(y_slot)] + 1);
+    const size_t end = made_by < 0 ? 0 : static_cast<size_t>(made_by) + 1;
     mark_needed(state, wanted, start, end);
     const std::vector<size_t> order = nodes_to_walk(state, y_slot, start, end, caller);
     std::vector<uint8_t> keep(slots, 0);
@@ -243,6 +243,7 @@ std::vector<Tensor> Tape::gradient(const Tensor& y, const std::vector<Tensor>& x
   }
   std::vector<Tensor> gradients = detail::Pass{list, start_, "gradient"}.run(y, wanted, options);
   std::vector<Tensor> result;
+  result.reserve(xs.size());
   for (size_t i = 0; i < xs.size(); ++i) {
     const Tensor& gradient = gradients[static_cast<size_t>(wanted[i])];
     result.push_back(gradient.defined() ? gradient : zeros_like(xs[i]));

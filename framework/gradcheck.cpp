@@ -39,6 +39,7 @@ std::vector<Tensor> analytic_gradients(const TensorFunction& f, const std::vecto
   const std::vector<Tensor> outputs = f(inputs);
   Random random(seed);
   std::vector<Tensor> sums;
+  sums.reserve(inputs.size());
   for (const Tensor& input : inputs) sums.push_back(zeros_like(input));
   for (const Tensor& output : outputs) {
     weights.push_back(uniform(output.shape(), 0.5, 1.5, {.dtype = DType::float64}, random));

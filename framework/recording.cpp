@@ -49,7 +49,7 @@ void Node::release() {
 
 Recording* current_recording() { return current; }
 bool recording_paused() { return paused; }
-void pause_recording(bool value) { paused = value; }
+void pause_recording(bool pause) { paused = pause; }
 bool recording() { return current != nullptr && !paused; }
 
 void Recording::begin() { uid = last_uid.fetch_add(1, std::memory_order_relaxed) + 1; }
@@ -99,7 +99,7 @@ int32_t Recording::slot_of(const Tensor& tensor, std::string_view op, size_t ind
 void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> outputs) {
   Recording& list = *current;
   uint32_t tracked = 0;
-  NodeInput* node_inputs = list.arena.take_array<NodeInput>(inputs.size());
+  auto* node_inputs = list.arena.take_array<NodeInput>(inputs.size());
   bool any = false;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& input = inputs[i];

@@ -98,7 +98,7 @@ struct Recording {
 Recording* current_recording();
 /// True in the scope of NoTape, and in a backward pass that is not recorded.
 bool recording_paused();
-void pause_recording(bool paused);
+void pause_recording(bool pause);
 
 /// The state of one backward pass.
 struct BackwardRun {

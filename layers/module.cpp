@@ -174,6 +174,7 @@ std::vector<Tensor> Module::parameters() const {
   return result;
 }
 
+// NOLINTNEXTLINE(readability-make-member-function-const): it changes what the module holds
 void Module::load_state_dict(const NamedTensors& tensors) {
   const NamedTensors own = state_dict();
   std::map<std::string_view, const Tensor*> given;
@@ -192,6 +193,7 @@ void Module::train(bool training) {
   visit_fields(visitor);
 }
 
+// NOLINTNEXTLINE(readability-make-member-function-const): it changes what the module holds
 void Module::zero_grad() {
   for (Tensor& parameter : parameters()) parameter.zero_grad();
 }

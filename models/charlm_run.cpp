@@ -88,8 +88,10 @@ NamedTensors part(const NamedTensors& all, const std::string& prefix) {
 
 template <class Layer> class Run {
  public:
-  explicit Run(const CharlmOptions& options)
-      : o_(options), text_(o_.text.empty() ? read_king_james() : read_text(o_.text)), vocabulary_(text_) {
+  explicit Run(CharlmOptions options)
+      : o_(std::move(options)),
+        text_(o_.text.empty() ? read_king_james() : read_text(o_.text)),
+        vocabulary_(text_) {
     const auto codes = vocabulary_.encode(text_);
     const auto split =
         codes.end() - static_cast<int64_t>(static_cast<double>(codes.size()) * validation_share);

@@ -50,7 +50,7 @@ void Progress::show(int64_t step, double loss) {
   std::fflush(stdout);
 }
 
-void Progress::finish() {
+void Progress::finish() const {
   if (terminal_) fmt::print("\n");
 }
 

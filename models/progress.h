@@ -12,7 +12,7 @@ class Progress {
   Progress(int64_t first, int64_t total, int64_t characters, int64_t interval);
   /// After step `step` (from 1) with its loss in nats for each character.
   void show(int64_t step, double loss);
-  void finish();
+  void finish() const;
 
  private:
   double elapsed() const;

@@ -58,7 +58,7 @@ std::string read_king_james() {
   return text;
 }
 
-Vocabulary::Vocabulary(const std::string& text) : symbols_(text) {
+Vocabulary::Vocabulary(std::string text) : symbols_(std::move(text)) {
   std::sort(symbols_.begin(), symbols_.end());
   symbols_.erase(std::unique(symbols_.begin(), symbols_.end()), symbols_.end());
   check(!symbols_.empty(), "[vocabulary] the text is empty");

@@ -19,7 +19,7 @@ std::string read_king_james();
 /// The bytes that occur in a text, in ascending order, numbered from 0.
 class Vocabulary {
  public:
-  explicit Vocabulary(const std::string& text);
+  explicit Vocabulary(std::string text);
   int64_t size() const { return static_cast<int64_t>(symbols_.size()); }
   const std::string& symbols() const { return symbols_; }
   std::vector<int64_t> encode(

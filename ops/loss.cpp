@@ -46,7 +46,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const CrossEnt
     losses = losses * (1 - options.label_smoothing) + even * options.label_smoothing;
   }
   if (options.reduction == Reduction::none) return losses;
-  const Tensor total = sum(losses);
+  Tensor total = sum(losses);
   if (options.reduction == Reduction::sum) return total;
   int64_t counted = 0;
   for (int64_t target : classes) counted += target != options.ignore_index;

@@ -72,11 +72,11 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
     check(found != given.end(), "[{}] the state lacks {}", name_, key);
     check(found->second.shape() == shape && found->second.dtype() == dtype,
           "[{}] the state's {} should be {} {}, got {}", name_, key, dtype, shape, found->second);
-    const Tensor value = found->second;
+    Tensor value = found->second;
     given.erase(found);
     return value;
   };
-  const int64_t steps = take("steps", {}, DType::int64).item<int64_t>();
+  const auto steps = take("steps", {}, DType::int64).item<int64_t>();
   std::vector<Entry> entries(parameters_.size());
   for (size_t i = 0; i < entries.size(); ++i) {
     const std::string prefix = std::to_string(i) + ".";

@@ -95,7 +95,7 @@ class Adam : public Optimizer {
   explicit Adam(std::vector<Tensor> parameters, AdamOptions options = {});
 
  protected:
-  Adam(std::string name, std::vector<Tensor> parameters, AdamOptions options, bool decoupled);
+  Adam(const std::string& name, std::vector<Tensor> parameters, AdamOptions options, bool decoupled);
 
  private:
   void update(Tensor& parameter, const Tensor& gradient, std::vector<Tensor>& moments, int64_t count) final;

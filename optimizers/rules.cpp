@@ -63,7 +63,7 @@ Adam::Adam(std::vector<Tensor> parameters, AdamOptions options)
 AdamW::AdamW(std::vector<Tensor> parameters, AdamOptions options)
     : Adam("AdamW", std::move(parameters), options, true) {}
 
-Adam::Adam(std::string name, std::vector<Tensor> parameters, AdamOptions options, bool decoupled)
+Adam::Adam(const std::string& name, std::vector<Tensor> parameters, AdamOptions options, bool decoupled)
     : Optimizer(name, std::move(parameters), options.lr,
                 options.amsgrad ? std::vector<std::string>{"first", "second", "largest_second"}
                                 : std::vector<std::string>{"first", "second"}),
