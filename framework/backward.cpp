@@ -1,5 +1,6 @@
 // The walk back over the tape.
 #include <algorithm>
+#include <mutex>
 
 #include "framework/recording.h"
 #include "framework/tape.h"
@@ -219,17 +220,24 @@ void Tape::backward(const Tensor& y, const BackwardOptions& options) {
   }
   std::vector<Tensor> gradients = detail::Pass{list, start_, "backward"}.run(y, wanted, options);
   const detail::RecordedScope scope(options.create_graph);
+  static std::mutex adding;  // threads with tapes of their own may share parameters
+  const std::lock_guard lock(adding);
   for (size_t i = 0; i < leaves.size(); ++i) {
     Tensor& gradient = gradients[static_cast<size_t>(wanted[i])];
     if (!gradient.defined()) continue;
     Tensor& sum = leaves[i].impl()->grad;
+    // One that was left by a tape that has ended is a plain value here.
+    if (sum.defined() && !detail::is_recorded_result(sum))
+      sum = detail::view(sum, sum.shape(), sum.strides());
+    // Two leaves never share a gradient's memory: what is changed in place, by clipping say, is changed once.
     if (sum.defined())
       sum = detail::accumulate(sum, gradient);
-    else if (options.create_graph || detail::owns_memory_alone(gradient))
+    else if (detail::owns_memory_alone(gradient))
       sum = gradient;
+    else if (options.create_graph)
+      sum = detail::accumulate(gradient, zeros_like(gradient));
     else
-      detail::copy_values(gradient,
-                          sum = empty_like(gradient));  // two leaves never share a gradient's memory
+      detail::copy_values(gradient, sum = empty_like(gradient));
     gradient = Tensor();
   }
 }

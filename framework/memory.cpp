@@ -17,7 +17,7 @@ constexpr size_t alignment = 64;
 constexpr size_t classes_per_doubling = 8;
 constexpr size_t class_count = 64 * classes_per_doubling;
 // A thread keeps at most this much; enough for the working set of a training step on a machine with a few GB.
-constexpr size_t cache_limit = size_t{2} << 30;
+constexpr size_t cache_limit = size_t{1} << 30;
 
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool caching = false;  // the sanitizer must see each block's own life

@@ -6,7 +6,8 @@
 
 namespace reel {
 
-/// Bytes that the calling thread's cache holds for reuse.
+/// Bytes that the calling thread's cache holds for reuse, at most 1 GiB. A block goes to the cache of the
+/// thread that frees it, which need not be the one that made it.
 size_t cached_bytes();
 
 /// Gives all that the calling thread's cache holds back to the system.

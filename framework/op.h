@@ -149,6 +149,8 @@ bool recording();
 void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> outputs);
 /// Whether `tensor` is the result of an op on a tape that is still open.
 bool is_recorded_result(const Tensor& tensor);
+/// Whether an op on `tensor` would now be recorded.
+bool is_tracked(const Tensor& tensor);
 
 }  // namespace detail
 

@@ -6,7 +6,8 @@
 
 namespace reel {
 
-/// Threads that ops may use from now on, oneDNN's included; throws unless `count` is at least 1.
+/// Threads that ops of the calling thread may use from now on, oneDNN's included; throws unless `count` is at
+/// least 1.
 void set_num_threads(int count);
 int num_threads();
 

@@ -109,6 +109,8 @@ Tensor uniform(const Shape& shape, double low, double high, TensorOptions option
   check(low <= high, "[uniform] expected low <= high, got {} and {}", low, high);
   return detail::dispatch_floating("uniform", options.dtype, [&](auto zero) {
     using T = decltype(zero);
+    check(std::isfinite(static_cast<T>(high - low)), "[uniform] the range from {} to {} is too wide for {}",
+          low, high, options.dtype);
     const T scale = static_cast<T>(high - low);
     const T shift = static_cast<T>(low);
     const T below =

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
 
 #include "framework/memory.h"
 #include "framework/tape.h"
@@ -16,9 +17,10 @@ std::atomic<uint32_t> last_uid{0};
 thread_local Recording* current = nullptr;
 thread_local bool paused = false;
 
-// Kept between tapes, so that a steady training step allocates nothing for its list.
-Recording& thread_recording() {
-  static thread_local Recording recording;
+// Kept between tapes, so that a steady training step allocates nothing for its list. A tape shares it, and
+// may outlive the thread.
+const std::shared_ptr<Recording>& thread_recording() {
+  static thread_local std::shared_ptr<Recording> recording = std::make_shared<Recording>();
   return recording;
 }
 
@@ -50,7 +52,7 @@ void Node::release() {
 Recording* current_recording() { return current; }
 bool recording_paused() { return paused; }
 void pause_recording(bool pause) { paused = pause; }
-bool recording() { return current != nullptr && !paused; }
+bool recording() { return current != nullptr && !paused && current->depth > 0; }
 
 void Recording::begin() { uid = last_uid.fetch_add(1, std::memory_order_relaxed) + 1; }
 
@@ -92,7 +94,7 @@ int32_t Recording::slot_of(const Tensor& tensor, std::string_view op, size_t ind
   fail(
       "[{}] input {}, {}, was recorded on another tape, which has ended or is another thread's: its gradient "
       "would "
-      "be lost; detach() it to use its value",
+      "be lost; detach() it, or the state that holds it, to use its value",
       {text(op), text(index), text(tensor)});
 }
 
@@ -150,27 +152,27 @@ bool is_recorded_result(const Tensor& tensor) {
   return current && mark.tape == current->uid && mark.slot >= 0;
 }
 
+bool is_tracked(const Tensor& tensor) { return recording() && current->slot_of(tensor, "copy_", 0) >= 0; }
+
 }  // namespace detail
 
-Tape::Tape() {
-  if (!detail::current) {
-    detail::current = &detail::thread_recording();
-    detail::current->begin();
+Tape::Tape() : recording_(detail::thread_recording()) {
+  if (recording_->depth == 0) {  // the thread's first tape, or its last one has ended elsewhere
+    recording_->begin();
+    detail::current = recording_.get();
   }
-  recording_ = detail::current;
   start_ = recording_->nodes.size();
   depth_ = recording_->depth++;
 }
 
 Tape::~Tape() {
-  if (--recording_->depth == 0) {
-    recording_->clear();
-    if (detail::current == recording_) detail::current = nullptr;
-  }
+  if (--recording_->depth > 0) return;
+  recording_->clear();
+  if (detail::current == recording_.get()) detail::current = nullptr;
 }
 
 detail::Recording& Tape::open(const char* caller) const {
-  check(detail::current == recording_, "[{}] the tape belongs to another thread", caller);
+  check(detail::current == recording_.get(), "[{}] the tape belongs to another thread", caller);
   return *recording_;
 }
 
@@ -180,6 +182,11 @@ void Tape::watch(const Tensor& x) {
   check(is_floating(x.dtype()), "[watch] only floating dtypes have gradients; the tensor is {}", x);
   detail::Recording& list = open("watch");
   if (detail::is_recorded_result(x)) return;
+  const detail::TapeMark mark = x.impl()->mark.load(std::memory_order_relaxed);
+  check(mark.tape == 0 || mark.slot < 0 || x.requires_grad(),
+        "[watch] the tensor {} was recorded on another tape, which has ended or is another thread's; "
+        "detach() it",
+        x);
   list.leaf_slot(x);
 }
 

@@ -39,7 +39,7 @@ Shape contiguous_strides(const Shape& shape) {
   int64_t step = 1;
   for (size_t i = shape.rank(); i-- > 0;) {
     strides[i] = step;
-    step *= shape[i];
+    step *= std::max<int64_t>(shape[i], 1);
   }
   return strides;
 }

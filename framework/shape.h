@@ -33,7 +33,10 @@ class Shape {
   constexpr const int64_t* end() const { return extents_.data() + rank_; }
   constexpr int64_t* begin() { return extents_.data(); }
   constexpr int64_t* end() { return extents_.data() + rank_; }
-  constexpr int64_t back() const { return extents_[rank_ - 1]; }
+  int64_t back() const {
+    check(rank_ > 0, "[shape] a shape without axes has no last extent");
+    return extents_[rank_ - 1];
+  }
 
   void push_back(int64_t extent) {
     check(rank_ < max_rank, "[shape] tensors have at most {} axes", max_rank);
@@ -43,7 +46,8 @@ class Shape {
     push_back(extent);
     std::rotate(begin() + at, end() - 1, end());
   }
-  constexpr void erase(size_t at) {
+  void erase(size_t at) {
+    check(at < rank_, "[shape] there is no axis {} in {}", at, *this);
     std::copy(begin() + at + 1, end(), begin() + at);
     --rank_;
   }

@@ -32,7 +32,9 @@ class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  /// Adds to grad() of every tensor with requires_grad that `y` depends on. Frees what was saved as it goes,
+  /// Adds to grad() of every tensor with requires_grad that a gradient from `y` reaches. Threads with tapes
+  /// of their own may do so for the same parameters at once; an optimizer's step must not run beside them.
+  /// Frees what was saved as it goes,
   /// unless told otherwise: a second call for the same values then throws. Throws where y was not recorded
   /// here, has several elements and no gradient is given, or a value that was saved has been changed in place
   /// since.
@@ -53,9 +55,9 @@ class Tape {
  private:
   detail::Recording& open(const char* caller) const;
 
-  detail::Recording* recording_;  // the thread's list
-  size_t start_;                  // this tape's first op in it
-  size_t depth_;                  // 0 for the outermost tape
+  std::shared_ptr<detail::Recording> recording_;  // the thread's list
+  size_t start_;                                  // this tape's first op in it
+  size_t depth_;                                  // 0 for the outermost tape
 };
 
 /// Stops recording in its scope.

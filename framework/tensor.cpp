@@ -38,17 +38,30 @@ Tensor make(Handle<Storage> storage, const Shape& shape, DType dtype, int64_t nu
 int64_t checked_numel(const Shape& shape, DType dtype) {
   const int64_t limit = std::numeric_limits<int64_t>::max() / static_cast<int64_t>(item_size(dtype)) / 2;
   bool has_empty_axis = false;
+  int64_t n = 1;  // of the axes that are not empty: their strides must be countable as well
   for (int64_t extent : shape) {
     check(extent >= 0, "[empty] expected extents of at least 0, got shape {}", shape);
     has_empty_axis |= extent == 0;
   }
-  int64_t n = 1;
   for (int64_t extent : shape) {
-    if (has_empty_axis) return 0;
+    if (extent == 0) continue;
     check(extent <= limit / n, "[empty] a {} tensor of shape {} does not fit any memory", dtype, shape);
     n *= extent;
   }
-  return n;
+  return has_empty_axis ? 0 : n;
+}
+
+/// Throws where an integer dtype does not have the value exactly.
+void check_fits(std::string_view op, double value, DType dtype) {
+  dispatch(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    // The largest int64 is no double: 2^63, the next one, is already too large.
+    if constexpr (std::is_integral_v<T>)
+      check(
+          value == std::trunc(value) && value >= static_cast<double>(std::numeric_limits<T>::lowest()) &&
+              (sizeof(T) == 8 ? value < 0x1p63 : value <= static_cast<double>(std::numeric_limits<T>::max())),
+          "[{}] {} is no value of dtype {}", op, value, dtype);
+  });
 }
 
 bool rows_without_gaps(const Shape& shape, const Shape& strides) {
@@ -164,6 +177,12 @@ Tensor& Tensor::copy_(const Tensor& from) {
         "[copy_] the tensor {} was recorded by a tape that is still open: changing it "
         "in place would not be seen by backward",
         *this);
+  check(!detail::is_tracked(from),
+        "[copy_] the values, {}, are on a tape: their gradient would be lost. detach() them, or build the "
+        "result with "
+        "stack() or cat()",
+        from);
+  if (numel() == 0) return *this;
   for (size_t axis = 0; axis < rank(); ++axis)
     check(strides()[axis] != 0 || shape()[axis] <= 1,
           "[copy_] axis {} of {} repeats one place in memory (strides {}): clone() "
@@ -194,12 +213,7 @@ Tensor full(const Shape& shape, double value, TensorOptions options) {
   Tensor result = empty(shape, options);
   detail::dispatch(options.dtype, [&](auto zero) {
     using T = decltype(zero);
-    // The largest int64 is no double: 2^63, the next one, is already too large.
-    if constexpr (std::is_integral_v<T>)
-      check(
-          value == std::trunc(value) && value >= static_cast<double>(std::numeric_limits<T>::lowest()) &&
-              (sizeof(T) == 8 ? value < 0x1p63 : value <= static_cast<double>(std::numeric_limits<T>::max())),
-          "[full] {} is no value of dtype {}", value, options.dtype);
+    detail::check_fits("full", value, options.dtype);
     std::fill_n(result.raw<T>(), result.numel(), static_cast<T>(value));
   });
   return result;
@@ -270,7 +284,10 @@ template Tensor from_vector(const std::vector<bool>&, const Shape&);
 
 Tensor tensor(std::initializer_list<detail::Number> values, TensorOptions options) {
   std::vector<double> numbers;
-  for (detail::Number number : values) numbers.push_back(number.value);
+  for (detail::Number number : values) {
+    detail::check_fits("tensor", number.value, options.dtype);
+    numbers.push_back(number.value);
+  }
   return detail::cast_values(from_vector(numbers), options.dtype);
 }
 
@@ -279,6 +296,7 @@ Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorO
   const auto columns = rows.size() ? rows.begin()->size() : 0;
   for (const auto& row : rows) {
     check(row.size() == columns, "[tensor] rows of {} and {} values", columns, row.size());
+    for (double value : row) detail::check_fits("tensor", value, options.dtype);
     values.insert(values.end(), row.begin(), row.end());
   }
   const Shape shape{static_cast<int64_t>(rows.size()), static_cast<int64_t>(columns)};
@@ -287,6 +305,7 @@ Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorO
 
 Tensor from_blob(void* data, const Shape& shape, DType dtype, std::shared_ptr<void> owner) {
   const int64_t n = detail::checked_numel(shape, dtype);
+  check(data != nullptr || n == 0, "[from_blob] there is no memory at a null pointer for shape {}", shape);
   return detail::make(
       detail::Storage::wrap(data, static_cast<size_t>(n) * item_size(dtype), std::move(owner)), shape, dtype,
       n);

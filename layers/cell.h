@@ -36,6 +36,9 @@ template <class C, class Result, class X, class S> struct StepTraits<Result (C::
   using Output = std::remove_cvref_t<Result>;
 };
 
+template <class C, class Result, class X, class S>
+struct StepTraits<Result (C::*)(X, S) const noexcept> : StepTraits<Result (C::*)(X, S) const> {};
+
 template <class C>
 concept HasStep = requires {
   &C::step;

@@ -14,6 +14,9 @@ namespace {
 template <class C> void draw_weights(C& cell, int64_t gates, int64_t input, int64_t hidden, bool bias) {
   check(input >= 1 && hidden >= 1, "[cell] expected sizes of at least 1, got input {} and hidden {}", input,
         hidden);
+  constexpr int64_t most = int64_t{1} << 31;
+  check(input <= most && hidden <= most, "[cell] sizes above 2^31 fit no memory, got input {} and hidden {}",
+        input, hidden);
   const double bound = 1 / std::sqrt(static_cast<double>(hidden));
   const auto draw = [&](const Shape& shape) { return detail::parameter(uniform(shape, -bound, bound)); };
   cell.weight_ih = draw({gates * hidden, input});

@@ -69,7 +69,9 @@ void Linear::draw(int64_t in, int64_t out) {
 Tensor Linear::operator()(const Tensor& x) const {
   if (!weight.defined()) {
     auto* sizes = detail::SizeInference::current();
-    check(sizes != nullptr, "[Linear] the layer has no sizes: construct it as Linear(in, out)");
+    check(sizes != nullptr,
+          "[Linear] the layer has no sizes: construct it as Linear(in, out), or, in a cell, list it in "
+          "REEL_FIELDS");
     return sizes->answer(*this, x);
   }
   check(x.rank() >= 1 && x.size(-1) == weight.shape()[1], "[Linear] expected input [..., {}], got {}",

@@ -31,6 +31,21 @@ void check_sequence(const Tensor& x, const RecurrentSizes& sizes, const Recurren
         sizes.input, x);
 }
 
+void check_state(size_t cell, const std::vector<Tensor>& given, const std::vector<Tensor>& expected) {
+  for (size_t i = 0; i < given.size(); ++i)
+    check(given[i].defined() && given[i].shape() == expected[i].shape() &&
+              given[i].dtype() == expected[i].dtype(),
+          "[Recurrent] tensor {} of the state of cell {} should be {}, got {}", i, cell, expected[i],
+          given[i]);
+}
+
+void check_dtype(const Tensor& x, const Module& cell) {
+  for (const auto& [name, parameter] : cell.named_parameters())
+    check(!is_floating(parameter.dtype()) || parameter.dtype() == x.dtype(),
+          "[Recurrent] the parameters are {} and the input is {}; to() converts a module, cast() a tensor",
+          parameter.dtype(), x);
+}
+
 Tensor run_layers(const std::vector<StepFunction>& cells, const Tensor& input,
                   std::vector<std::vector<Tensor>>& states, const RecurrentOptions& options, bool training) {
   const size_t directions = options.bidirectional ? 2 : 1;

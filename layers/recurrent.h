@@ -61,15 +61,19 @@ Tensor run_layers(const std::vector<StepFunction>& cells, const Tensor& input,
 RecurrentSizes recurrent_sizes(std::initializer_list<int64_t> sizes);
 void check_recurrent(const RecurrentSizes& sizes, const RecurrentOptions& options);
 void check_sequence(const Tensor& x, const RecurrentSizes& sizes, const RecurrentOptions& options);
+/// A given state must be like the one the cell begins with, and x of the parameters' dtype.
+void check_state(size_t cell, const std::vector<Tensor>& given, const std::vector<Tensor>& expected);
+void check_dtype(const Tensor& x, const Module& cell);
 
 }  // namespace detail
 
 template <class C> struct Recurrent : Module {
   static_assert(std::derived_from<C, Cell>, "Recurrent<C>: the cell C must derive publicly from reel::Cell");
-  static_assert(detail::HasStep<C>,
-                "Recurrent<C>: the cell C needs exactly one `step(const Tensor& x, const State& state) "
-                "const`, which is no "
-                "template and not overloaded");
+  static_assert(!std::is_abstract_v<C>, "Recurrent<C>: the cell C must list its fields: REEL_FIELDS(...)");
+  static_assert(
+      detail::HasStep<C>,
+      "Recurrent<C>: the cell C needs exactly one public `step(const Tensor& x, const State& state) const`, "
+      "which is no template and not overloaded");
   static_assert(RecurrentCell<C>,
                 "Recurrent<C>: the state must be a Tensor or a struct with REEL_FIELDS, and step must return "
                 "the next state or "
@@ -93,13 +97,17 @@ template <class C> struct Recurrent : Module {
     detail::check_sequence(x, sizes_, options_);
     check(state.layers.empty() || state.layers.size() == cells.size(),
           "[Recurrent] a state of {} cells expected, got {}", cells.size(), state.layers.size());
+    detail::check_dtype(x, cells.front());
     const int64_t batch = x.shape()[options_.batch_first ? 0 : 1];
     std::vector<detail::StepFunction> steps;
     std::vector<std::vector<Tensor>> states;
     for (size_t i = 0; i < cells.size(); ++i) {
       steps.push_back(detail::step_function(cells[i]));
-      states.push_back(state.layers.empty() ? detail::initial_state(cells[i], batch, sizes_.hidden, x.dtype())
-                                            : detail::tensors_of(state.layers[i]));
+      states.push_back(detail::initial_state(cells[i], batch, sizes_.hidden, x.dtype()));
+      if (state.layers.empty()) continue;
+      std::vector<Tensor> given = detail::tensors_of(state.layers[i]);
+      detail::check_state(i, given, states.back());
+      states.back() = std::move(given);
     }
     ScanResult<State> result;
     result.output = detail::run_layers(steps, x, states, options_, is_training());

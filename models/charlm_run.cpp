@@ -1,9 +1,11 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <numbers>
@@ -26,7 +28,7 @@ template <class Layer> struct CharLM : Module {
   Linear head;
   CharLM(int64_t vocabulary, const CharlmOptions& o)
       : embed(vocabulary, o.embedding),
-        recurrent(o.embedding, o.hidden, {.layers = o.layers, .dropout = o.layers > 1 ? o.dropout : 0}),
+        recurrent(o.embedding, o.hidden, {.layers = o.layers, .dropout = o.dropout}),
         head(o.hidden, vocabulary) {}
   REEL_FIELDS(embed, recurrent, head)
 
@@ -100,6 +102,10 @@ template <class Layer> class Run {
     const int64_t streams = std::clamp<int64_t>(static_cast<int64_t>(held_out.size()) / 1000, 1, 32);
     validation_ = std::make_unique<Streams>(
         held_out, streams, std::min<int64_t>(128, static_cast<int64_t>(held_out.size()) / streams - 1));
+    // What would fail at the end fails now.
+    if (o_.sample > 0)
+      check(!vocabulary_.encode(o_.prompt).empty(), "[charlm] the prompt must have at least one character");
+    if (!o_.save.empty()) check_can_save();
     manual_seed(o_.seed);
     net_ = std::make_unique<CharLM<Layer>>(vocabulary_.size(), o_);
     optimizer_ = std::make_unique<Adam>(net_->parameters(), AdamOptions{.lr = o_.learning_rate});
@@ -176,7 +182,6 @@ template <class Layer> class Run {
     std::string text = o_.prompt;
     State state;
     std::vector<int64_t> input = vocabulary_.encode(o_.prompt);
-    check(!input.empty(), "[charlm] the prompt must have at least one character");
     for (int64_t i = 0; i < o_.sample; ++i) {
       auto [logits, next] = (*net_)(from_vector(input, {static_cast<int64_t>(input.size()), 1}), state);
       state = next;
@@ -191,6 +196,12 @@ template <class Layer> class Run {
       input = {chosen};
     }
     return text;
+  }
+
+  void check_can_save() const {
+    const auto folder = std::filesystem::absolute(o_.save).parent_path();
+    check<FileError>(std::filesystem::is_directory(folder) && access(folder.c_str(), W_OK) == 0,
+                     "{}: the folder {} does not exist or cannot be written", o_.save, folder.string());
   }
 
   void save() const {
@@ -246,6 +257,12 @@ template <class Layer> class Run {
 void interrupt_charlm() { interrupted = 1; }
 
 int run_charlm(const CharlmOptions& options) {
+  for (const auto& [name, value] :
+       {std::pair{"embedding", options.embedding}, std::pair{"hidden", options.hidden},
+        std::pair{"layers", options.layers}, std::pair{"steps", options.steps}})
+    check(value >= 1, "[charlm] --{} must be at least 1, got {}", name, value);
+  check(options.sample >= 0, "[charlm] --sample must be at least 0, got {}", options.sample);
+  check(options.clip >= 0, "[charlm] --clip must be at least 0, got {}", options.clip);
   check(options.temperature > 0, "[charlm] expected a temperature above 0, got {}", options.temperature);
   check(options.load.empty() || options.resume.empty(),
         "[charlm] --load begins a new run and --resume goes on with an old one; "

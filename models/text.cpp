@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -26,6 +27,7 @@ std::string verse_of(const std::string& line) {
 }  // namespace
 
 std::string read_text(const std::string& path) {
+  check<FileError>(!std::filesystem::is_directory(path), "{}: is a folder", path);
   std::ifstream file(path, std::ios::binary);
   check<FileError>(file.good(), "{}: cannot be read", path);
   std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};

@@ -111,6 +111,20 @@ struct Relu {
   template <class T> static T slope(T, T y) { return select(y <= T(0), T(0), T(1)); }
 };
 
+namespace detail {
+
+/// 1 / (1 + exp(-x)), written so that neither it nor its derivatives overflow at either end.
+template <class T> T safe_sigmoid(const T& x) {
+  using reel::select;
+  using std::exp;
+  const auto negative = x < T(0);
+  const T root = exp(select(negative, x, -x) * T(0.5));  // squared, so that it reaches into the denormals
+  const T e = root * root;
+  return select(negative, e, T(1)) / (T(1) + e);
+}
+
+}  // namespace detail
+
 /// log(1 + exp(x)), written so that neither end overflows.
 struct Softplus {
   static constexpr std::string_view name = "softplus";
@@ -120,10 +134,7 @@ struct Softplus {
     using std::log1p;
     return select(x > T(0), x, T(0)) + log1p(exp(-abs(x)));
   }
-  template <class T> static T slope(T x, T) {
-    using std::exp;
-    return T(1) / (T(1) + exp(-x));
-  }
+  template <class T> static T slope(T x, T) { return detail::safe_sigmoid(x); }
 };
 
 /// x * sigmoid(x), also known as swish. Ramachandran et al., "Searching for activation functions", 2017.
@@ -134,8 +145,7 @@ struct Silu {
     return x / (T(1) + exp(-x));
   }
   template <class T> static T slope(T x, T) {
-    using std::exp;
-    const T s = T(1) / (T(1) + exp(-x));
+    const T s = detail::safe_sigmoid(x);
     return s * (T(1) + x * (T(1) - s));
   }
 };

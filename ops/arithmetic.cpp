@@ -5,10 +5,10 @@
 namespace reel {
 namespace {
 
-/// Integers take no fractions.
+/// Integers take whole numbers only, as far as a double counts them.
 double fitting(std::string_view op, const Tensor& x, double s) {
-  check(is_floating(x.dtype()) || s == std::trunc(s), "[{}] the scalar {} is no value of dtype {}", op, s,
-        x.dtype());
+  check(is_floating(x.dtype()) || (s == std::trunc(s) && std::abs(s) <= 0x1p53),
+        "[{}] the scalar {} is no value of dtype {}, or too large to be exact", op, s, x.dtype());
   return s;
 }
 
@@ -32,6 +32,11 @@ Tensor operator/(double s, const Tensor& x) { return apply(DivIntoScalar{s}, x);
 Tensor& operator+=(Tensor& a, const Tensor& b) { return a = a + b; }
 Tensor& operator-=(Tensor& a, const Tensor& b) { return a = a - b; }
 Tensor& operator*=(Tensor& a, const Tensor& b) { return a = a * b; }
+Tensor& operator/=(Tensor& a, const Tensor& b) { return a = a / b; }
+Tensor& operator+=(Tensor& x, double s) { return x = x + s; }
+Tensor& operator-=(Tensor& x, double s) { return x = x - s; }
+Tensor& operator*=(Tensor& x, double s) { return x = x * s; }
+Tensor& operator/=(Tensor& x, double s) { return x = x / s; }
 
 Tensor pow(const Tensor& a, const Tensor& b) { return apply(Pow{}, a, b); }
 Tensor pow(const Tensor& x, double exponent) { return apply(PowScalar{exponent}, x); }

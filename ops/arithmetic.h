@@ -203,6 +203,11 @@ Tensor operator/(double s, const Tensor& x);
 Tensor& operator+=(Tensor& a, const Tensor& b);  ///< a = a + b: a new value, recorded like any other.
 Tensor& operator-=(Tensor& a, const Tensor& b);
 Tensor& operator*=(Tensor& a, const Tensor& b);
+Tensor& operator/=(Tensor& a, const Tensor& b);
+Tensor& operator+=(Tensor& x, double s);
+Tensor& operator-=(Tensor& x, double s);
+Tensor& operator*=(Tensor& x, double s);
+Tensor& operator/=(Tensor& x, double s);
 
 Tensor pow(const Tensor& a, const Tensor& b);
 Tensor pow(const Tensor& x, double exponent);

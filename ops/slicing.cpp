@@ -18,7 +18,7 @@ struct Range {
   Tensor of(const Tensor& x) const {
     Shape shape = x.shape(), strides = x.strides();
     shape[axis] = count;
-    strides[axis] *= step;
+    if (count > 1) strides[axis] *= step;
     return detail::view(x, shape, strides, count > 0 ? start * x.strides()[axis] : 0);
   }
 };
@@ -171,8 +171,7 @@ int64_t clipped(int64_t index, int64_t extent) {
 
 Tensor slice(const Tensor& x, int64_t axis, const SliceOptions& range) {
   const size_t at = detail::normalize_axis("slice", axis, x.rank());
-  check(range.step >= 1, "[slice] expected a step of at least 1, got {}; flip() turns an axis round",
-        range.step);
+  check(range.step >= 1, "[slice] expected a step of at least 1, got {}", range.step);
   const int64_t extent = x.shape()[at];
   const int64_t start = clipped(range.start, extent);
   const int64_t stop = clipped(range.stop, extent);
@@ -217,7 +216,8 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& lengths, 
   int64_t sum = 0;
   for (int64_t length : lengths) {
     check(length >= 0, "[split] expected lengths of at least 0, got {}", length);
-    sum += length;
+    check(!__builtin_add_overflow(sum, length, &sum),
+          "[split] the lengths add up to more than axis {} of {} has", at, x);
   }
   check(sum == x.shape()[at], "[split] the lengths add up to {}, axis {} of {} has {}", sum, at, x,
         x.shape()[at]);
@@ -237,7 +237,7 @@ std::vector<Tensor> split(const Tensor& x, int64_t length, int64_t axis) {
 std::vector<Tensor> chunk(const Tensor& x, int64_t parts, int64_t axis) {
   check(parts >= 1, "[chunk] expected at least 1 part, got {}", parts);
   const int64_t extent = x.shape()[detail::normalize_axis("chunk", axis, x.rank())];
-  return split(x, std::max<int64_t>(1, (extent + parts - 1) / parts), axis);
+  return split(x, std::max<int64_t>(1, extent / parts + (extent % parts != 0)), axis);
 }
 
 std::vector<Tensor> unbind(const Tensor& x, int64_t axis) {

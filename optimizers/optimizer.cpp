@@ -51,6 +51,7 @@ std::vector<std::pair<std::string, Tensor>> Optimizer::state_dict() const {
   std::vector<std::pair<std::string, Tensor>> state;
   const auto number = [](int64_t value) { return from_vector(std::vector<int64_t>{value}, {}); };
   state.emplace_back("steps", number(steps_));
+  state.emplace_back("learning_rate", scalar(learning_rate_, {.dtype = DType::float64}));
   for (size_t i = 0; i < entries_.size(); ++i) {
     if (entries_[i].count == 0) continue;
     state.emplace_back(std::to_string(i) + ".count", number(entries_[i].count));
@@ -77,6 +78,8 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
     return value;
   };
   const auto steps = take("steps", {}, DType::int64).item<int64_t>();
+  const auto rate = take("learning_rate", {}, DType::float64).item();
+  check(rate >= 0, "[{}] the state's learning_rate is {}", name_, rate);
   std::vector<Entry> entries(parameters_.size());
   for (size_t i = 0; i < entries.size(); ++i) {
     const std::string prefix = std::to_string(i) + ".";
@@ -92,6 +95,7 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
   check(given.empty(), "[{}] the state has {}, which belongs to nothing here", name_,
         given.empty() ? "" : given.begin()->first);
   steps_ = steps;
+  learning_rate_ = rate;
   entries_ = std::move(entries);
 }
 

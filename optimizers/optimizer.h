@@ -84,7 +84,7 @@ struct AdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
-  double weight_decay = 0;  ///< Adam: added to the gradient. AdamW: p is shrunk by lr * weight_decay.
+  double weight_decay = 0;  ///< Added to the gradient: weight_decay * p.
   bool amsgrad = false;     ///< Divide by the largest second moment so far (Reddi et al., 2018).
 };
 
@@ -103,11 +103,20 @@ class Adam : public Optimizer {
   bool decoupled_;
 };
 
-/// Adam with decoupled weight decay, 0.01 unless said otherwise. Loshchilov and Hutter, "Decoupled weight
+struct AdamWOptions {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 1e-2;  ///< p is shrunk by lr * weight_decay.
+  bool amsgrad = false;
+};
+
+/// Adam with decoupled weight decay. Loshchilov and Hutter, "Decoupled weight
 /// decay regularization", 2019.
 class AdamW final : public Adam {
  public:
-  explicit AdamW(std::vector<Tensor> parameters, AdamOptions options = {.weight_decay = 1e-2});
+  explicit AdamW(std::vector<Tensor> parameters, AdamWOptions options = {});
 };
 
 /// Scales all gradients so that the norm of all their elements together, of order `order` (infinity allowed),

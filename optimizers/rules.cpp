@@ -60,8 +60,9 @@ void SGD::update(Tensor& parameter, const Tensor& gradient, std::vector<Tensor>&
 Adam::Adam(std::vector<Tensor> parameters, AdamOptions options)
     : Adam("Adam", std::move(parameters), options, false) {}
 
-AdamW::AdamW(std::vector<Tensor> parameters, AdamOptions options)
-    : Adam("AdamW", std::move(parameters), options, true) {}
+AdamW::AdamW(std::vector<Tensor> parameters, AdamWOptions o)
+    : Adam("AdamW", std::move(parameters), {o.lr, o.beta1, o.beta2, o.eps, o.weight_decay, o.amsgrad}, true) {
+}
 
 Adam::Adam(const std::string& name, std::vector<Tensor> parameters, AdamOptions options, bool decoupled)
     : Optimizer(name, std::move(parameters), options.lr,

@@ -1,6 +1,7 @@
 #include "ops/onednn/gemm.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "framework/error.h"
@@ -88,10 +89,13 @@ void batched_gemm(const Tensor& a, const Tensor& b, const Tensor& out) {
   const auto matrix = [](const Tensor& x, int64_t i) {
     return view(x, {x.shape()[1], x.shape()[2]}, {x.strides()[1], x.strides()[2]}, i * x.strides()[0]);
   };
-  // oneDNN wants a unit stride in each matrix; repeated matrices (stride 0) go one by one as well.
+  // oneDNN wants a unit stride in each matrix, and axes that do not reach into one another.
   const auto suits = [](const Tensor& x) {
-    return (x.strides()[1] == 1 || x.strides()[2] == 1) && x.strides()[0] > 0 && x.strides()[1] > 0 &&
-           x.strides()[2] > 0;
+    std::array<std::pair<int64_t, int64_t>, 3> axes;  // stride and extent
+    for (size_t i = 0; i < 3; ++i) axes[i] = {x.strides()[i], x.shape()[i]};
+    std::sort(axes.begin(), axes.end());
+    return (x.strides()[1] == 1 || x.strides()[2] == 1) && axes[0].first == 1 &&
+           axes[1].first >= axes[0].second && axes[2].first >= axes[1].first * axes[1].second;
   };
   if (out.dtype() == DType::float64 || a.shape()[2] == 0 || !suits(a) || !suits(b)) {
     for (int64_t i = 0; i < batch; ++i) gemm(matrix(a, i), false, matrix(b, i), false, matrix(out, i), false);

@@ -181,4 +181,15 @@ TEST_CASE("threads with tapes of their own share parameters", "[tape]") {
     CHECK(difference(gradients[i], tensor({4, 6}, wide) * static_cast<double>(i + 1)) == "");
 }
 
+TEST_CASE("leaves keep gradients of their own when backward is recorded", "[tape]") {
+  Tensor a = tensor({1, 2}).requires_grad_(), b = tensor({3, 4}).requires_grad_();
+  for (int round = 0; round < 2; ++round) {  // the second meets gradients of a tape that has ended
+    Tape tape;
+    tape.backward(sum((a + b) * 2), {.create_graph = true});
+    CHECK(a.grad().raw_bytes() != b.grad().raw_bytes());
+    CHECK(a.grad().is_contiguous());
+  }
+  CHECK(a.grad().to_vector<float>() == std::vector<float>{4, 4});
+}
+
 }  // namespace reel

@@ -278,4 +278,18 @@ TEST_CASE("a range of whole numbers too wide to count", "[misuse]") {
   refused({}, {"randint"}, [&] { randint(low, high, {4}, random); });
 }
 
+TEST_CASE("values on a tape are not copied into a tensor that is on none", "[misuse]") {
+  Tensor w = ones({3}).requires_grad_(), out = zeros({2, 3});
+  Tape tape;
+  refused({out}, {"copy_", "detach", "float32 [3]"}, [&] { select(out, 0, 0).copy_(w * 2); });
+  select(out, 0, 0).copy_(detach(w * 2));
+  CHECK(difference(select(out, 0, 0), full({3}, 2)) == "");
+}
+
+TEST_CASE("in-place changes of empty tensors are nothing", "[tensor]") {
+  Tensor x = zeros({3, 0});
+  x.fill_(1).copy_(zeros({3, 0}));
+  CHECK(x.numel() == 0);
+}
+
 }  // namespace reel

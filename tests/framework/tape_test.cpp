@@ -2,6 +2,8 @@
 #include "framework/tape.h"
 
 #include <cmath>
+#include <memory>
+#include <thread>
 
 #include "framework/memory.h"
 #include "framework/random.h"
@@ -218,6 +220,29 @@ TEST_CASE("a step of training leaves memory as it found it", "[tape]") {
     if (step == 3) after_warm_up = cached_bytes();
     if (step > 3) CHECK(cached_bytes() == after_warm_up);
   }
+}
+
+TEST_CASE("threads with tapes of their own add to shared parameters", "[tape]") {
+  Tensor w = ones({64}).requires_grad_();
+  const auto work = [&w] {
+    for (int i = 0; i < 200; ++i) {
+      Tape tape;
+      tape.backward(sum(w * 2));
+    }
+  };
+  std::thread first(work), second(work);
+  first.join();
+  second.join();
+  CHECK(w.grad().to_vector<float>() == std::vector<float>(64, 800));
+}
+
+TEST_CASE("a tape that ends on another thread leaves its own thread able to record", "[tape]") {
+  auto tape = std::make_unique<Tape>();
+  std::thread([&tape] { tape.reset(); }).join();
+  Tensor w = tensor({3}).requires_grad_();
+  Tape next;
+  next.backward(sum(w * w));
+  CHECK(w.grad().item() == 6);
 }
 
 }  // namespace reel

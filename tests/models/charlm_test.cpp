@@ -108,6 +108,10 @@ TEST_CASE("a saved model is taken up by a new run, and only by one of its kind",
   refused("--steps 5 --temperature 0", "temperature");
   refused("--batch 100000", "too short");
   refused("--colour red", "colour");
+  refused("--save /no/such/folder/model", "/no/such/folder");
+  refused("--steps -3", "steps must be at least 1");
+  refused("--clip -1", "clip must be at least 0");
+  CHECK_THAT(run(here.folder.string()).text, contains_text(here.folder.string()));
   CHECK(run("/no/such/text").status == 1);
   CHECK_THAT(run("--help").text, contains_text("--temperature"));
 }

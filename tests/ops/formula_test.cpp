@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/gradcheck.h"
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "tests/catch.h"
@@ -203,6 +204,19 @@ TEST_CASE("errors of the loops in figures", "[.ulps]") {
       });
     }
   });
+}
+
+TEST_CASE("second derivatives of softplus and silu are finite at both ends", "[formula]") {
+  const TensorOptions wide{.dtype = DType::float64};
+  for (double x : {-1000.0, -800.0, -100.0, -1.0, 0.0, 1.0, 100.0, 1000.0}) {
+    const Tensor at = full({1}, x, wide);
+    const auto both = [](const std::vector<Tensor>& v) {
+      return std::vector<Tensor>{softplus(v[0]), silu(v[0])};
+    };
+    INFO(x);
+    CHECK(gradcheck(both, {at}, {.step = 1e-5, .absolute = 1e-6}).message == "");
+    CHECK(gradgradcheck(both, {at}, {.step = 1e-5, .absolute = 1e-6}).message == "");
+  }
 }
 
 }  // namespace reel

@@ -191,4 +191,11 @@ TEST_CASE("nan and infinity go through a product as through sums", "[matmul]") {
   }
 }
 
+TEST_CASE("stacks of matrices whose rows skip, with a rest", "[matmul]") {
+  const Tensor whole = randn({2, 5, 4}), b = randn({2, 4, 6});
+  const Tensor a = slice(whole, 1, {.step = 2});
+  CHECK(difference(matmul(a, b), matmul(clone(a), b), 1e-6) == "");
+  CHECK(difference(matmul(transpose(b), transpose(a)), transpose(matmul(clone(a), b)), 1e-6) == "");
+}
+
 }  // namespace reel

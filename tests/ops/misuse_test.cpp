@@ -329,4 +329,12 @@ TEST_CASE("a refused op leaves nothing on the tape", "[misuse]") {
   CHECK(difference(w.grad(), tensor({4, 6})) == "");
 }
 
+TEST_CASE("lengths and steps that overflow", "[misuse]") {
+  const Tensor x = ones({4});
+  refused({x}, {"[split]"}, [&] { split(x, std::vector<int64_t>{INT64_MAX, INT64_MAX, 6}); });
+  CHECK(slice(x, 0, {.step = INT64_MAX}).numel() == 1);
+  CHECK(chunk(x, INT64_MAX).size() == 4);
+  refused({}, {"[empty]"}, [] { zeros({0, huge, huge}); });
+}
+
 }  // namespace reel

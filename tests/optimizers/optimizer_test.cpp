@@ -55,7 +55,9 @@ std::unique_ptr<Optimizer> make_optimizer(const SafetensorsFile& file,
                             .amsgrad = is_true("amsgrad")};
   if (kind == "adam") return std::make_unique<Adam>(parameters, options);
   REQUIRE(kind == "adamw");
-  return std::make_unique<AdamW>(parameters, options);
+  return std::make_unique<AdamW>(
+      parameters, AdamWOptions{options.lr, options.beta1, options.beta2, options.eps, options.weight_decay,
+                               options.amsgrad});
 }
 
 void steps(Optimizer& optimizer, const SafetensorsFile& file, DType dtype, int64_t from, int64_t to) {
@@ -212,7 +214,8 @@ TEST_CASE("a state that does not fit is refused before anything changes", "[opti
     misshapen[i].second = zeros({3}, {.dtype = good[i].second.dtype()});
     CHECK_THROWS_AS(optimizer.load_state_dict(misshapen), Error);
     auto other_dtype = good;
-    other_dtype[i].second = zeros(good[i].second.shape(), {.dtype = DType::float64});
+    const DType other = good[i].second.dtype() == DType::float64 ? DType::float32 : DType::float64;
+    other_dtype[i].second = zeros(good[i].second.shape(), {.dtype = other});
     CHECK_THROWS_AS(optimizer.load_state_dict(other_dtype), Error);
     same_as_before();
   }
@@ -289,6 +292,22 @@ TEST_CASE("clipping leaves parameters without gradients alone and shows a nan", 
   CHECK_THROWS_AS(clip_grad_norm({p}, -1), Error);
   CHECK_THROWS_AS(clip_grad_norm({p}, 1, 0), Error);
   CHECK_THROWS_AS(clip_grad_value({p}, -1), Error);
+}
+
+TEST_CASE("AdamW decays by 0.01 whatever else is set", "[optimizer]") {
+  Tensor p = ones({1}).requires_grad_();
+  AdamW optimizer({p}, {.lr = 1.0});
+  p.set_grad(zeros({1}));
+  optimizer.step();
+  CHECK(p.item() == Approx(0.99));
+}
+
+TEST_CASE("a restored optimizer has the learning rate of the saved one", "[optimizer]") {
+  Tensor p = ones({1}).requires_grad_();
+  SGD saved({p}, {.lr = 0.5}), restored({p}, {.lr = 0.25});
+  saved.set_learning_rate(0.125);
+  restored.load_state_dict(saved.state_dict());
+  CHECK(restored.learning_rate() == 0.125);
 }
 
 }  // namespace reel
