@@ -43,8 +43,7 @@ int32_t recorded_slot(const Recording& list, const Tensor& tensor, const char* c
         tensor);
   fail(
       "[{}] the tensor {} was not recorded on this tape: it depends on nothing with requires_grad, and on "
-      "nothing "
-      "watched",
+      "nothing watched",
       {caller, text(tensor)});
 }
 

@@ -51,8 +51,15 @@ class Inputs {
 class Saves {
  public:
   constexpr Saves() = default;
-  static constexpr Saves input(unsigned i) { return Saves(1U << i); }
-  static constexpr Saves output(unsigned i = 0) { return Saves(1U << (max_inputs + i)); }
+  /// Throws for an input beyond the 24th or an output beyond the 8th.
+  static constexpr Saves input(unsigned i) {
+    if (i >= max_inputs) throw Error("[saves] only the first 24 inputs of an op can be saved");
+    return Saves(1U << i);
+  }
+  static constexpr Saves output(unsigned i = 0) {
+    if (i >= 32 - max_inputs) throw Error("[saves] only the first 8 outputs of an op can be saved");
+    return Saves(1U << (max_inputs + i));
+  }
   constexpr Saves operator|(Saves other) const { return Saves(bits_ | other.bits_); }
   constexpr bool has_input(size_t i) const { return i < max_inputs && (bits_ >> i & 1U) != 0; }
   constexpr bool has_output(size_t i) const {
@@ -149,8 +156,8 @@ bool recording();
 void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> outputs);
 /// Whether `tensor` is the result of an op on a tape that is still open.
 bool is_recorded_result(const Tensor& tensor);
-/// Whether an op on `tensor` would now be recorded.
-bool is_tracked(const Tensor& tensor);
+/// Whether the op `op` on `tensor` would now be recorded.
+bool is_tracked(const Tensor& tensor, std::string_view op);
 
 }  // namespace detail
 

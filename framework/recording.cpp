@@ -93,8 +93,7 @@ int32_t Recording::slot_of(const Tensor& tensor, std::string_view op, size_t ind
   }
   fail(
       "[{}] input {}, {}, was recorded on another tape, which has ended or is another thread's: its gradient "
-      "would "
-      "be lost; detach() it, or the state that holds it, to use its value",
+      "would be lost; detach() it, or the state that holds it, to use its value",
       {text(op), text(index), text(tensor)});
 }
 
@@ -152,7 +151,9 @@ bool is_recorded_result(const Tensor& tensor) {
   return current && mark.tape == current->uid && mark.slot >= 0;
 }
 
-bool is_tracked(const Tensor& tensor) { return recording() && current->slot_of(tensor, "copy_", 0) >= 0; }
+bool is_tracked(const Tensor& tensor, std::string_view op) {
+  return recording() && current->slot_of(tensor, op, 0) >= 0;
+}
 
 }  // namespace detail
 
@@ -162,7 +163,7 @@ Tape::Tape() : recording_(detail::thread_recording()) {
     detail::current = recording_.get();
   }
   start_ = recording_->nodes.size();
-  depth_ = recording_->depth++;
+  ++recording_->depth;
 }
 
 Tape::~Tape() {

@@ -57,7 +57,6 @@ class Tape {
 
   std::shared_ptr<detail::Recording> recording_;  // the thread's list
   size_t start_;                                  // this tape's first op in it
-  size_t depth_;                                  // 0 for the outermost tape
 };
 
 /// Stops recording in its scope.

@@ -177,7 +177,7 @@ Tensor& Tensor::copy_(const Tensor& from) {
         "[copy_] the tensor {} was recorded by a tape that is still open: changing it "
         "in place would not be seen by backward",
         *this);
-  check(!detail::is_tracked(from),
+  check(!detail::is_tracked(from, "copy_"),
         "[copy_] the values, {}, are on a tape: their gradient would be lost. detach() them, or build the "
         "result with "
         "stack() or cat()",

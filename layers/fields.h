@@ -2,10 +2,7 @@
 // state_dict(), train() and summary() of modules, and the walking over states of recurrent cells.
 #pragma once
 
-#include <array>
 #include <concepts>
-#include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>

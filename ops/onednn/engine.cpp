@@ -15,7 +15,6 @@ struct PrimitiveStore {
   };
   std::list<Entry> entries;  // most recently used first
   std::map<PrimitiveKey, std::list<Entry>::iterator> index;
-  int64_t made = 0;
 };
 
 PrimitiveStore& store() {
@@ -44,15 +43,12 @@ const dnnl::primitive& kept_primitive(const PrimitiveKey& key, dnnl::primitive (
   }
   kept.entries.push_front({key, make(key)});
   kept.index[key] = kept.entries.begin();
-  ++kept.made;
   if (kept.entries.size() > kept_at_most) {
     kept.index.erase(kept.entries.back().key);
     kept.entries.pop_back();
   }
   return kept.entries.front().primitive;
 }
-
-int64_t primitives_made() { return store().made; }
 
 dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
                             const dnnl::memory::desc& out) {

@@ -19,9 +19,6 @@ using PrimitiveKey = std::vector<int64_t>;
 /// the least recently used going first.
 const dnnl::primitive& kept_primitive(const PrimitiveKey& key, dnnl::primitive (*make)(const PrimitiveKey&));
 
-/// Number of primitives that this thread has made so far.
-int64_t primitives_made();
-
 dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
                             const dnnl::memory::desc& out);
 dnnl::primitive make_softmax(const dnnl::memory::desc& x, int axis);
