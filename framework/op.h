@@ -3,15 +3,14 @@
 //
 // An op is a struct. Attributes are its members; beside them stand
 //   static constexpr std::string_view name;
-//   TensorSpec shape(Inputs in) const;            checks the inputs (throws), tells the result; runs before
-//   anything is void forward(Inputs in, Tensor& out) const;   allocated; `out` comes contiguous and
-//   uninitialised Saves saves(uint32_t needs) const;            what backward reads, where bit i of `needs`
-//   says that input i's gradient
-//                                                 is wanted; may be left out when backward reads nothing
-//   void vjp(Backward& b) const;                  b.set(i, ...) for each input i with b.needs(i), by public
-//   ops on b.grad(),
-//                                                 b.input(), b.output(), so that it can be recorded again;
-//                                                 may be left out when the op has no gradient
+//   TensorSpec shape(Inputs in) const;            checks the inputs (throws) and tells the result; runs before
+//                                                 anything is allocated
+//   void forward(Inputs in, Tensor& out) const;   `out` comes contiguous and uninitialised
+//   Saves saves(uint32_t needs) const;            what backward reads, where bit i of `needs` says that the
+//                                                 gradient of input i is wanted; left out when it reads nothing
+//   void vjp(Backward& b) const;                  b.set(i, ...) for each input i with b.needs(i), by public ops
+//                                                 on b.grad(), b.input(), b.output(), so that it can be
+//                                                 recorded again; left out when the op has no gradient
 // An op that returns a view of its input has `Tensor view(Inputs in) const` in the place of shape and
 // forward; one with several results has `std::vector<Tensor> run(Inputs in) const`.
 #pragma once

@@ -12,8 +12,10 @@ std::string at_element(int64_t flat, double got, double expected) {
 
 }  // namespace
 
+std::string source_folder() { return REEL_SOURCE_DIR; }
+
 SafetensorsFile load_reference(const std::string& name) {
-  return load_safetensors(std::string(REEL_SOURCE_DIR) + "/tests/fixtures/" + name + ".safetensors");
+  return load_safetensors(source_folder() + "/tests/fixtures/" + name + ".safetensors");
 }
 
 std::vector<double> numbers(const Tensor& tensor) {

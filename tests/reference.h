@@ -11,6 +11,9 @@
 
 namespace reel {
 
+/// The folder that the project's sources lie in.
+std::string source_folder();
+
 /// A file of tests/fixtures, by its name without ending: "ops/softmax".
 SafetensorsFile load_reference(const std::string& name);
 

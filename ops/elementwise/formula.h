@@ -1,11 +1,10 @@
 // Elementwise ops from scalar formulas. A formula is a struct with
 //   static constexpr std::string_view name;
-//   template <class T> static T value(T x);                 one to three arguments; may be a const member
-//   that reads
-//                                                           attributes (which must be trivially copyable)
-//   template <class T> static T slope(T x, T y);            dy/dx from argument and result; for several
-//   arguments template <class T> static T slope0(T a, T b, T y);      slope0, slope1, ... ; left out: no
-//   gradient static constexpr bool integers = true;                  if it also makes sense for int64
+//   template <class T> static T value(T x);             one to three arguments; may be a const member that
+//                                                       reads attributes (which must be trivially copyable)
+//   template <class T> static T slope(T x, T y);        dy/dx from argument and result; for several arguments
+//   template <class T> static T slope0(T a, T b, T y);  slope0, slope1, ... ; left out: no gradient
+//   static constexpr bool integers = true;              if it also makes sense for int64
 // and nothing else: shapes, broadcasting, loops, what backward saves and second derivatives follow from it. T
 // is float, double, a SIMD batch, a dual number, a probe that tells which arguments a slope reads, or a
 // tensor. Functions are called unqualified after `using std::exp;` and the like; conditions are written

@@ -7,6 +7,7 @@
 
 #include "tests/catch.h"
 #include "tests/framework/files.h"
+#include "tests/reference.h"
 
 namespace reel {
 namespace {
@@ -42,7 +43,7 @@ void require_round_trip(const NamedTensors& tensors, const Metadata& metadata = 
   }
 }
 
-const fs::path fixtures = fs::path(REEL_SOURCE_DIR) / "tests" / "fixtures";
+const fs::path fixtures = fs::path(source_folder()) / "tests" / "fixtures";
 
 }  // namespace
 

@@ -371,15 +371,14 @@ void add_losses(Table& table) {
        one_argument});
 }
 
-}  // namespace
-
-void add_structural_rows(std::vector<GradientRow>& table) {
+const RowSource rows([](Table& table) {
   add_products(table);
   add_reductions(table);
   add_shapes(table);
   add_slices(table);
   add_indexing(table);
   add_losses(table);
-}
+});
 
+}  // namespace
 }  // namespace reel

@@ -124,38 +124,44 @@ void add_scalar_forms(Table& table) {
                    {{{2, 3}}, {{3}}, {{1, 3}}, {{0, 3}}}});
 }
 
+const RowSource rows([](Table& table) {
+  add_elementwise(table);
+  add_scalar_forms(table);
+});
+
+void add_exempt(std::vector<ExemptOp>& list) {
+  const auto comparison = [&](const std::string& name, Tensor (*f)(const Tensor&, const Tensor&)) {
+    list.push_back(
+        {name, "a condition is constant but for jumps", [f](const List& x) { return List{f(x[0], x[1])}; }});
+  };
+  comparison("equal", equal);
+  comparison("not_equal", not_equal);
+  comparison("less", less);
+  comparison("less_equal", less_equal);
+  comparison("greater", greater);
+  comparison("greater_equal", greater_equal);
+  list.push_back({"logical_and", "of bool tensors",
+                  [](const List& x) { return List{logical_and(less(x[0], 0), less(x[1], 0))}; }});
+  list.push_back({"logical_or", "of bool tensors",
+                  [](const List& x) { return List{logical_or(less(x[0], 0), less(x[1], 0))}; }});
+  list.push_back(
+      {"argmax", "an index is constant but for jumps", [](const List& x) { return List{argmax(x[0])}; }});
+}
+
+const ExemptSource exempt(add_exempt);
+
+/// What the sources have added, in a function so that it is there before they are.
+template <class T> std::vector<T>& collected() {
+  static std::vector<T> all;
+  return all;
+}
+
 }  // namespace
 
-const std::vector<GradientRow>& gradient_table() {
-  static const Table table = [] {
-    Table rows;
-    add_elementwise(rows);
-    add_scalar_forms(rows);
-    add_structural_rows(rows);
-    return rows;
-  }();
-  return table;
-}
+RowSource::RowSource(void (*add)(Table& table)) { add(collected<GradientRow>()); }
+ExemptSource::ExemptSource(void (*add)(std::vector<ExemptOp>& list)) { add(collected<ExemptOp>()); }
 
-const std::vector<ExemptOp>& exempt_ops() {
-  const auto comparison = [](const std::string& name, Tensor (*f)(const Tensor&, const Tensor&)) {
-    return ExemptOp{name, "a condition is constant but for jumps",
-                    [f](const List& x) { return List{f(x[0], x[1])}; }};
-  };
-  static const std::vector<ExemptOp> list = {
-      comparison("equal", equal),
-      comparison("not_equal", not_equal),
-      comparison("less", less),
-      comparison("less_equal", less_equal),
-      comparison("greater", greater),
-      comparison("greater_equal", greater_equal),
-      {"logical_and", "of bool tensors",
-       [](const List& x) { return List{logical_and(less(x[0], 0), less(x[1], 0))}; }},
-      {"logical_or", "of bool tensors",
-       [](const List& x) { return List{logical_or(less(x[0], 0), less(x[1], 0))}; }},
-      {"argmax", "an index is constant but for jumps", [](const List& x) { return List{argmax(x[0])}; }},
-  };
-  return list;
-}
+const std::vector<GradientRow>& gradient_table() { return collected<GradientRow>(); }
+const std::vector<ExemptOp>& exempt_ops() { return collected<ExemptOp>(); }
 
 }  // namespace reel

@@ -1,7 +1,7 @@
 // The one table of gradients: a row for every differentiable op of the library. A row gives a function, the
 // shapes and the range of its arguments; gradient_table_test.cpp runs each through differences, first and
-// second order, in every layout of memory. A new op gets its row in gradient_table.cpp or gradient_rows.cpp
-// and nothing else.
+// second order, in every layout of memory. A new op gets its row in a gradient_*.cpp beside this file, and
+// nothing else.
 #pragma once
 
 #include <set>
@@ -35,8 +35,10 @@ struct GradientRow {
 
 const std::vector<GradientRow>& gradient_table();
 
-/// The part of the table that is not elementwise; stands in gradient_rows.cpp.
-void add_structural_rows(std::vector<GradientRow>& table);
+/// Where rows come from: `const RowSource rows(add_products);` in the file that holds them puts them into the table.
+struct RowSource {
+  explicit RowSource(void (*add)(std::vector<GradientRow>& table));
+};
 
 /// Shapes for functions of one argument that take any.
 inline const std::vector<Shapes> one_argument = {{{2, 3}}, {{3}},    {{}},       {{1, 3}},
@@ -50,6 +52,11 @@ struct ExemptOp {
 };
 
 const std::vector<ExemptOp>& exempt_ops();
+
+/// The same for exempt ops.
+struct ExemptSource {
+  explicit ExemptSource(void (*add)(std::vector<ExemptOp>& list));
+};
 
 /// How the arguments of a row lie in memory, and what else they are used for.
 enum class Layout {

@@ -11,6 +11,7 @@
 #include "framework/recording.h"
 #include "framework/tape.h"
 #include "tests/catch.h"
+#include "tests/reference.h"
 
 namespace reel {
 namespace {
@@ -72,7 +73,7 @@ std::map<std::string, std::string> names_in_sources() {
   const std::regex literal("\"([a-z0-9_]+)\"");
   std::map<std::string, std::string> names;
   for (const char* folder : {"framework", "ops", "layers", "optimizers"}) {
-    const fs::path root = fs::path(REEL_SOURCE_DIR) / folder;
+    const fs::path root = fs::path(source_folder()) / folder;
     if (!fs::exists(root)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(root)) {
       if (entry.path().extension() != ".h" && entry.path().extension() != ".cpp") continue;
@@ -80,7 +81,7 @@ std::map<std::string, std::string> names_in_sources() {
       for (std::string line; std::getline(file, line);) {
         if (line.find("static constexpr std::string_view name =") == std::string::npos) continue;
         for (std::sregex_iterator match(line.begin(), line.end(), literal), end; match != end; ++match)
-          names[(*match)[1]] = entry.path().lexically_relative(REEL_SOURCE_DIR).generic_string();
+          names[(*match)[1]] = entry.path().lexically_relative(source_folder()).generic_string();
       }
     }
   }

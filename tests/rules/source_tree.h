@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/reference.h"
+
 namespace reel::rules {
 
 struct SourceFile {
@@ -32,7 +34,7 @@ inline std::string_view folder_of(std::string_view path) { return path.substr(0,
 // Every .h and .cpp file of the tree: those in the seven folders, and reel.h.
 inline std::vector<SourceFile> read_source_tree() {
   namespace fs = std::filesystem;
-  const fs::path root = REEL_SOURCE_DIR;
+  const fs::path root = reel::source_folder();
   std::vector<fs::path> paths;
   if (fs::exists(root / "reel.h")) paths.push_back(root / "reel.h");
   for (const char* folder : {"framework", "ops", "layers", "optimizers", "models", "tests", "bench"}) {
