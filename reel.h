@@ -1,6 +1,9 @@
 // Everything that a program needs. Includes the standard library only.
 #pragma once
 
+#include <reel/framework/anomaly.h>
+#include <reel/framework/checkpoint.h>
+#include <reel/framework/functional.h>
 #include <reel/framework/gradcheck.h>
 #include <reel/framework/memory.h>
 #include <reel/framework/op.h>
@@ -20,6 +23,7 @@
 #include <reel/ops/compare.h>
 #include <reel/ops/dropout.h>
 #include <reel/ops/indexing.h>
+#include <reel/ops/jacobian.h>
 #include <reel/ops/loss.h>
 #include <reel/ops/matmul.h>
 #include <reel/ops/reduction.h>

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "framework/anomaly.h"
 #include "framework/recording.h"
 #include "framework/tape.h"
 
@@ -47,6 +48,13 @@ int32_t recorded_slot(const Recording& list, const Tensor& tensor, const char* c
       {caller, text(tensor)});
 }
 
+/// Throws unless y is a leaf or was made since `start`.
+void check_recorded(const Recording& list, size_t start, const Tensor& y, const char* caller) {
+  const int32_t made_by = list.producer[static_cast<size_t>(recorded_slot(list, y, caller))];
+  check(made_by < 0 || static_cast<size_t>(made_by) >= start,
+        "[{}] the tensor {} was not recorded on this tape but before it, on the one around it", caller, y);
+}
+
 Tensor seed(const Tensor& y, const Tensor& given, const char* caller) {
   if (given.defined()) {
     check(given.shape() == y.shape() && given.dtype() == y.dtype(),
@@ -75,26 +83,32 @@ void mark_needed(BackwardRun& run, const std::vector<int32_t>& wanted, size_t st
   }
 }
 
-void check_saved(const Node& node, const char* caller) {
+/// "[tanh]", and where it was recorded.
+std::string op_in_words(const Recording& list, const Node& node) {
+  const std::string_view path = list.scope_path(node);
+  return "[" + std::string(node.rules->name) + "]" + (path.empty() ? "" : " within " + std::string(path));
+}
+
+void check_saved(const Recording& list, const Node& node, const char* caller) {
   check(!node.released,
-        "[{}] what [{}] saved was freed by an earlier backward; pass retain_graph to that one to go "
+        "[{}] what {} saved was freed by an earlier backward; pass retain_graph to that one to go "
         "back twice",
-        caller, node.rules->name);
+        caller, op_in_words(list, node));
   for (uint32_t i = 0; i < node.saved_count; ++i) {
     const SavedValue& saved = node.saved[i];
     check(saved.version == saved.tensor.version(),
-          "[{}] {} of [{}], {}, was saved at version {} and has been changed in place since, last by [{}] "
+          "[{}] {} of {}, {}, was saved at version {} and has been changed in place since, last by [{}] "
           "(version {})",
-          caller, (saved.which & SavedValue::output_bit) ? "the result" : "an input", node.rules->name,
+          caller, (saved.which & SavedValue::output_bit) ? "the result" : "an input", op_in_words(list, node),
           saved.tensor, saved.version, saved.tensor.impl()->storage->last_change, saved.tensor.version());
   }
 }
 
 /// Nodes with a path from y, by an own walk over flags, so that an error comes before anything is changed.
-std::vector<size_t> nodes_to_walk(const BackwardRun& run, int32_t y, size_t start, size_t end,
-                                  const char* caller) {
+std::vector<size_t> nodes_to_walk(const BackwardRun& run, const std::vector<int32_t>& from, size_t start,
+                                  size_t end, const char* caller) {
   std::vector<uint8_t> reached(run.needed.size(), 0);
-  reached[static_cast<size_t>(y)] = 1;
+  for (int32_t slot : from) reached[static_cast<size_t>(slot)] = 1;
   std::vector<size_t> order;
   for (size_t i = end; i-- > start;) {
     const Node& node = *run.recording.nodes[i];
@@ -106,7 +120,7 @@ std::vector<size_t> nodes_to_walk(const BackwardRun& run, int32_t y, size_t star
       return input.slot >= 0 && run.needed[static_cast<size_t>(input.slot)];
     });
     if (!reaches || !wanted) continue;
-    check_saved(node, caller);
+    check_saved(run.recording, node, caller);
     order.push_back(i);
     for (uint32_t k = 0; k < node.input_count; ++k)
       if (node.inputs[k].slot >= 0) reached[static_cast<size_t>(node.inputs[k].slot)] = 1;
@@ -114,45 +128,89 @@ std::vector<size_t> nodes_to_walk(const BackwardRun& run, int32_t y, size_t star
   return order;
 }
 
-struct Pass {
-  Recording& recording;
-  size_t start;
-  const char* caller;
-
-  /// Gradients by slot, for the `wanted` slots at least.
-  std::vector<Tensor> run(const Tensor& y, const std::vector<int32_t>& wanted,
-                          const BackwardOptions& options) {
-    const int32_t y_slot = recorded_slot(recording, y, caller);
-    const int32_t made_by = recording.producer[static_cast<size_t>(y_slot)];
-    check(made_by < 0 || static_cast<size_t>(made_by) >= start,
-          "[{}] the tensor {} was not recorded on this tape but before it, on the one around it", caller, y);
-    Tensor first = seed(y, options.gradient, caller);
-    const size_t slots = recording.producer.size();
-    BackwardRun state{recording, std::vector<Tensor>(slots), std::vector<uint8_t>(slots, 0),
-                      options.create_graph};
-    const size_t end = made_by < 0 ? 0 : static_cast<size_t>(made_by) + 1;
-    mark_needed(state, wanted, start, end);
-    const std::vector<size_t> order = nodes_to_walk(state, y_slot, start, end, caller);
-    std::vector<uint8_t> keep(slots, 0);
-    for (int32_t slot : wanted) keep[static_cast<size_t>(slot)] = 1;
-
-    const RecordedScope scope(options.create_graph);
-    state.gradients[static_cast<size_t>(y_slot)] = std::move(first);
-    for (size_t i : order) {
-      Node& node = *recording.nodes[i];
-      const auto outputs =
-          std::span(state.gradients).subspan(static_cast<size_t>(node.first_output), node.output_count);
-      if (std::any_of(outputs.begin(), outputs.end(), [](const Tensor& g) { return g.defined(); })) {
-        Backward backward(node, state);
-        node.rules->vjp(node.op, backward);
-      }
-      if (!options.retain_graph && !options.create_graph) node.release();
-      for (size_t k = 0; k < outputs.size(); ++k)
-        if (!keep[static_cast<size_t>(node.first_output) + k]) outputs[k] = Tensor();
-    }
-    return std::move(state.gradients);
+/// The gradient of a slot as its hooks leave it.
+void run_hooks(const Recording& list, int32_t slot, Tensor& gradient) {
+  if (!gradient.defined()) return;
+  for (size_t i = 0; i < list.hooks.size(); ++i) {
+    if (list.hooks[i].slot != slot) continue;
+    const std::shared_ptr<GradientHook> hook = list.hooks[i].hook;
+    const Tensor before = gradient;
+    Tensor after = hook->call(before);
+    if (!after.defined()) continue;
+    check(after.shape() == before.shape() && after.dtype() == before.dtype(),
+          "[hook] the gradient {} expected, as it was given, got {}", before, after);
+    gradient = std::move(after);
   }
-};
+}
+
+void run_vjp(Node& node, BackwardRun& state) {
+  Backward backward(node, state);
+  const WalkedNode walked(state.recording, node);
+  node.rules->vjp(node.op, backward);
+}
+
+}  // namespace
+
+std::vector<Tensor> walk_back(Recording& recording, size_t start, const char* caller,
+                              const std::vector<Tensor>& ys, const std::vector<Tensor>& seeds,
+                              const std::vector<int32_t>& wanted, const BackwardOptions& options) {
+  std::vector<int32_t> from;
+  size_t end = 0;
+  for (const Tensor& y : ys) {
+    from.push_back(recorded_slot(recording, y, caller));
+    end = std::max(end, static_cast<size_t>(recording.producer[static_cast<size_t>(from.back())] + 1));
+  }
+  const size_t slots = recording.producer.size();
+  BackwardRun state{recording, std::vector<Tensor>(slots), std::vector<uint8_t>(slots, 0),
+                    options.create_graph};
+  mark_needed(state, wanted, start, end);
+  const std::vector<size_t> order = nodes_to_walk(state, from, start, end, caller);
+  std::vector<uint8_t> keep(slots, 0);
+  for (int32_t slot : wanted) keep[static_cast<size_t>(slot)] = 1;
+
+  const RecordedScope scope(options.create_graph);
+  for (size_t i = 0; i < ys.size(); ++i) state.add(from[i], seeds[i]);
+  for (size_t i : order) {
+    Node& node = *recording.nodes[i];
+    const auto outputs =
+        std::span(state.gradients).subspan(static_cast<size_t>(node.first_output), node.output_count);
+    if (!recording.hooks.empty())
+      for (size_t k = 0; k < outputs.size(); ++k)
+        run_hooks(recording, node.first_output + static_cast<int32_t>(k), outputs[k]);
+    if (std::any_of(outputs.begin(), outputs.end(), [](const Tensor& g) { return g.defined(); }))
+      run_vjp(node, state);
+    if (!options.retain_graph && !options.create_graph) node.release();
+    for (size_t k = 0; k < outputs.size(); ++k)
+      if (!keep[static_cast<size_t>(node.first_output) + k]) outputs[k] = Tensor();
+  }
+  // Leaves, and results of an outer tape, which are as good as leaves here.
+  if (!recording.hooks.empty()) {
+    for (int32_t slot : wanted) {
+      const int32_t made_by = recording.producer[static_cast<size_t>(slot)];
+      if (made_by < 0 || static_cast<size_t>(made_by) < start)
+        run_hooks(recording, slot, state.gradients[static_cast<size_t>(slot)]);
+    }
+  }
+  return std::move(state.gradients);
+}
+
+namespace {
+
+std::vector<Tensor> gradients_of(Recording& list, size_t start, const std::vector<Tensor>& ys,
+                                 const std::vector<Tensor>& seeds, const std::vector<Tensor>& xs,
+                                 const BackwardOptions& options) {
+  std::vector<int32_t> wanted;
+  for (const Tensor& x : xs)
+    wanted.push_back(x.requires_grad() ? list.leaf_slot(x) : recorded_slot(list, x, "gradient"));
+  const std::vector<Tensor> gradients = walk_back(list, start, "gradient", ys, seeds, wanted, options);
+  std::vector<Tensor> result;
+  result.reserve(xs.size());
+  for (size_t i = 0; i < xs.size(); ++i) {
+    const Tensor& gradient = gradients[static_cast<size_t>(wanted[i])];
+    result.push_back(gradient.defined() ? gradient : zeros_like(xs[i]));
+  }
+  return result;
+}
 
 }  // namespace
 }  // namespace detail
@@ -193,6 +251,7 @@ void Backward::set(size_t i, Tensor gradient) {
   check(gradient.shape() == input_shape(i) && gradient.dtype() == input_dtype(i),
         "[{}] vjp gave {} as the gradient of input {}, which is {} {}", node_.rules->name, gradient, i,
         input_dtype(i), input_shape(i));
+  if (detail::looks_for_anomalies()) detail::check_gradient(gradient, i);
   run_.add(node_.inputs[i].slot, std::move(gradient));
 }
 
@@ -210,6 +269,7 @@ Tensor& Backward::zeroed_accumulator(size_t i) {
 
 void Tape::backward(const Tensor& y, const BackwardOptions& options) {
   detail::Recording& list = open("backward");
+  detail::check_recorded(list, start_, y, "backward");
   std::vector<int32_t> wanted;
   std::vector<Tensor> leaves;
   for (const auto& leaf : list.leaves) {
@@ -217,7 +277,8 @@ void Tape::backward(const Tensor& y, const BackwardOptions& options) {
     wanted.push_back(leaf.slot);
     leaves.push_back(leaf.tensor);
   }
-  std::vector<Tensor> gradients = detail::Pass{list, start_, "backward"}.run(y, wanted, options);
+  std::vector<Tensor> gradients = detail::walk_back(
+      list, start_, "backward", {y}, {detail::seed(y, options.gradient, "backward")}, wanted, options);
   const detail::RecordedScope scope(options.create_graph);
   static std::mutex adding;  // threads with tapes of their own may share parameters
   const std::lock_guard lock(adding);
@@ -244,18 +305,32 @@ void Tape::backward(const Tensor& y, const BackwardOptions& options) {
 std::vector<Tensor> Tape::gradient(const Tensor& y, const std::vector<Tensor>& xs,
                                    const BackwardOptions& options) {
   detail::Recording& list = open("gradient");
-  std::vector<int32_t> wanted;
-  for (const Tensor& x : xs) {
-    wanted.push_back(x.requires_grad() ? list.leaf_slot(x) : detail::recorded_slot(list, x, "gradient"));
+  detail::check_recorded(list, start_, y, "gradient");
+  return detail::gradients_of(list, start_, {y}, {detail::seed(y, options.gradient, "gradient")}, xs,
+                              options);
+}
+
+std::vector<Tensor> Tape::gradient(const std::vector<Tensor>& ys, const std::vector<Tensor>& gradients,
+                                   const std::vector<Tensor>& xs, const BackwardOptions& options) {
+  detail::Recording& list = open("gradient");
+  check(ys.size() == gradients.size(), "[gradient] one gradient for each of {} results expected, got {}",
+        ys.size(), gradients.size());
+  check(!options.gradient.defined(),
+        "[gradient] the gradients of several results are given as a list, not in the options");
+  std::vector<Tensor> tracked, seeds;
+  for (size_t i = 0; i < ys.size(); ++i) {
+    Tensor given = detail::seed(ys[i], gradients[i], "gradient");
+    if (list.slot_of(ys[i], "gradient", i) < 0) continue;
+    tracked.push_back(ys[i]);
+    seeds.push_back(std::move(given));
   }
-  std::vector<Tensor> gradients = detail::Pass{list, start_, "gradient"}.run(y, wanted, options);
-  std::vector<Tensor> result;
-  result.reserve(xs.size());
-  for (size_t i = 0; i < xs.size(); ++i) {
-    const Tensor& gradient = gradients[static_cast<size_t>(wanted[i])];
-    result.push_back(gradient.defined() ? gradient : zeros_like(xs[i]));
-  }
-  return result;
+  return detail::gradients_of(list, start_, tracked, seeds, xs, options);
+}
+
+void Tape::add_hook(const Tensor& x, std::shared_ptr<detail::GradientHook> hook) {
+  detail::Recording& list = open("hook");
+  const int32_t slot = x.requires_grad() ? list.leaf_slot(x) : detail::recorded_slot(list, x, "hook");
+  list.hooks.push_back({slot, std::move(hook)});
 }
 
 }  // namespace reel

@@ -151,6 +151,10 @@ inline constexpr OpRules rules_of = {
 
 /// True while ops run under a tape.
 bool recording();
+/// True in the scope of AnomalyMode.
+bool looks_for_anomalies();
+/// Throws where a result is not finite.
+void check_results(std::string_view op, Inputs inputs, std::span<const Tensor> outputs);
 /// Notes op and results on the tape of this thread if any input is tracked there. Moves from `op`.
 void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> outputs);
 /// Whether `tensor` is the result of an op on a tape that is still open.
@@ -187,6 +191,7 @@ concept Op = KernelOp<O> || ViewOp<O> || MultiOp<O>;
 /// with `run`.
 template <Op O> auto apply(O op, Inputs inputs) {
   auto finish = [&](std::span<Tensor> outputs) {
+    if (detail::looks_for_anomalies()) detail::check_results(O::name, inputs, outputs);
     if constexpr (detail::Differentiable<O>)
       if (detail::recording()) detail::record(detail::rules_of<O>, &op, inputs, outputs);
   };

@@ -67,20 +67,83 @@ template <class T, class Block> Tensor fill_by_blocks(const Shape& shape, Random
   const int64_t n = result.numel();
   const int64_t blocks = (n + per_block<T> - 1) / per_block<T>;
   T* out = result.raw<T>();
+  const Random first = random.reserve(static_cast<uint64_t>(blocks));
   detail::parallel_for(blocks, blocks_per_task, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
-      const auto values = block(random.peek(static_cast<uint64_t>(b)));
+      const auto values = block(first.peek(static_cast<uint64_t>(b)));
       std::copy_n(values.begin(), std::min(per_block<T>, n - b * per_block<T>), out + b * per_block<T>);
     }
   });
-  random.skip(static_cast<uint64_t>(blocks));
   return result;
 }
 
+thread_local detail::RandomJournal* journal = nullptr;
+
 }  // namespace
 
-std::array<uint32_t, 4> Random::next() { return philox(seed_, position_++); }
+Random::~Random() {
+  if (journal) journal->forget(*this);
+}
+
+std::array<uint32_t, 4> Random::next() {
+  if (journal) journal->use(*this);
+  return philox(seed_, position_++);
+}
+
 std::array<uint32_t, 4> Random::peek(uint64_t ahead) const { return philox(seed_, position_ + ahead); }
+
+Random Random::reserve(uint64_t count) {
+  if (journal) journal->use(*this);
+  Random begin = *this;
+  position_ += count;
+  return begin;
+}
+
+void Random::restore(uint64_t seed, uint64_t position) {
+  if (journal) journal->use(*this);
+  seed_ = seed;
+  position_ = position;
+}
+
+Random& Random::operator=(const Random& other) {
+  if (this != &other) restore(other.seed_, other.position_);
+  return *this;
+}
+
+namespace detail {
+
+RandomJournal::RandomJournal() : replays_(false), outer_(journal) { journal = this; }
+RandomJournal::RandomJournal(std::vector<Entry> replayed)
+    : replayed_(std::move(replayed)), replays_(true), outer_(journal) {
+  journal = this;
+}
+
+RandomJournal::~RandomJournal() {
+  journal = outer_;
+  if (!replays_) return;
+  for (const Entry& entry : met_)
+    if (entry.stream) entry.stream->restore(entry.seed, entry.position);
+}
+
+std::vector<RandomJournal::Entry> RandomJournal::take() { return std::move(met_); }
+
+void RandomJournal::use(Random& stream) {
+  const auto known =
+      std::find_if(met_.begin(), met_.end(), [&](const Entry& e) { return e.stream == &stream; });
+  if (known != met_.end()) return;
+  if (outer_ && !replays_) outer_->use(stream);
+  met_.push_back({&stream, stream.seed(), stream.position()});
+  if (replays_ && met_.size() <= replayed_.size())
+    stream.restore(replayed_[met_.size() - 1].seed, replayed_[met_.size() - 1].position);
+}
+
+void RandomJournal::forget(const Random& stream) {
+  for (Entry& entry : met_)
+    if (entry.stream == &stream) entry.stream = nullptr;
+  if (outer_) outer_->forget(stream);
+}
+
+}  // namespace detail
 
 double Random::uniform() {
   const auto words = next();

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include <reel/framework/tensor.h>
 
@@ -14,12 +15,17 @@ namespace reel {
 class Random {
  public:
   explicit Random(uint64_t seed = 0) : seed_(seed) {}
+  Random(const Random&) = default;
+  Random& operator=(const Random& other);
+  ~Random();
 
   /// Four words of 32 random bits; the stream moves on by one.
   std::array<uint32_t, 4> next();
-  /// The words `ahead` places further on, without moving.
+  /// The next `count` places are the caller's: returns where they begin, and moves on past them.
+  Random reserve(uint64_t count);
+  /// The words `ahead` places further on, without moving: for reading what reserve() has given, from any
+  /// thread.
   std::array<uint32_t, 4> peek(uint64_t ahead) const;
-  void skip(uint64_t count) { position_ += count; }
 
   double uniform();              ///< In [0, 1).
   int64_t below(int64_t bound);  ///< In [0, bound), without bias; throws unless bound is at least 1.
@@ -27,15 +33,44 @@ class Random {
   uint64_t seed() const { return seed_; }
   uint64_t position() const { return position_; }
   /// Puts the stream where another one was.
-  void restore(uint64_t seed, uint64_t position) {
-    seed_ = seed;
-    position_ = position;
-  }
+  void restore(uint64_t seed, uint64_t position);
 
  private:
   uint64_t seed_;
   uint64_t position_ = 0;
 };
+
+namespace detail {
+
+/// Notes the streams that a piece of program draws from and where each of them stood, in the order of first
+/// use; a second run of the same piece, in the scope of a journal made from the first one, draws the same
+/// numbers, after which the streams are back where they were.
+class RandomJournal {
+ public:
+  struct Entry {
+    Random* stream;  // null once it has ended
+    uint64_t seed;
+    uint64_t position;
+  };
+  RandomJournal();                                      ///< Notes, in its scope.
+  explicit RandomJournal(std::vector<Entry> replayed);  ///< Replays, in its scope.
+  ~RandomJournal();
+  RandomJournal(const RandomJournal&) = delete;
+  RandomJournal& operator=(const RandomJournal&) = delete;
+
+  std::vector<Entry> take();
+
+  void use(Random& stream);
+  void forget(const Random& stream);
+
+ private:
+  std::vector<Entry> met_;
+  std::vector<Entry> replayed_;
+  bool replays_;
+  RandomJournal* outer_;
+};
+
+}  // namespace detail
 
 /// The calling thread's stream: what the functions below draw from unless given another.
 Random& default_random();

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <numeric>
 
+#include "framework/anomaly.h"
 #include "framework/memory.h"
 #include "framework/tape.h"
 
@@ -16,6 +18,8 @@ constexpr size_t arena_block_bytes = 1 << 16;
 std::atomic<uint32_t> last_uid{0};
 thread_local Recording* current = nullptr;
 thread_local bool paused = false;
+thread_local const Scope* innermost_scope = nullptr;
+thread_local uint64_t scope_changes = 0;
 
 // Kept between tapes, so that a steady training step allocates nothing for its list. A tape shares it, and
 // may outlive the thread.
@@ -23,6 +27,23 @@ const std::shared_ptr<Recording>& thread_recording() {
   static thread_local std::shared_ptr<Recording> recording = std::make_shared<Recording>();
   return recording;
 }
+
+// Makes `list` the one that this thread records in. It is kept alive, as a tape may end on another thread.
+void switch_to(std::shared_ptr<Recording> list) {
+  static thread_local std::shared_ptr<Recording> kept;
+  kept.swap(list);
+  current = kept.get();
+}
+
+void enter(const std::shared_ptr<Recording>& list, bool captures) {
+  list->outer = current;
+  list->captures = captures;
+  list->begin();
+  switch_to(list);
+  paused = false;
+}
+
+std::shared_ptr<Recording> shared(Recording* list) { return list ? list->shared_from_this() : nullptr; }
 
 }  // namespace
 
@@ -66,6 +87,9 @@ void Recording::clear() {
   producer.clear();
   leaves.clear();
   leaf_slots.clear();
+  hooks.clear();
+  scopes.clear();
+  scope_generation = 0;
   arena.reset();
   uid = 0;
 }
@@ -77,8 +101,18 @@ int32_t Recording::leaf_slot(const Tensor& tensor) {
     producer.push_back(-1);
     leaves.push_back({entry->second, tensor});
   }
-  tensor.impl()->mark.store({uid, ~entry->second}, std::memory_order_relaxed);
+  // A result of an outer list keeps its mark, and is found in the map.
+  std::atomic<TapeMark>& mark = tensor.impl()->mark;
+  if (tensor.requires_grad() || mark.load(std::memory_order_relaxed).slot < 0)
+    mark.store({uid, ~entry->second}, std::memory_order_relaxed);
   return entry->second;
+}
+
+bool Recording::tracks(const Tensor& tensor) const {
+  if (tensor.requires_grad()) return true;
+  const TapeMark mark = tensor.impl()->mark.load(std::memory_order_relaxed);
+  return (uid != 0 && mark.tape == uid) || leaf_slots.contains(tensor.impl()) ||
+         (outer && outer->tracks(tensor));
 }
 
 int32_t Recording::slot_of(const Tensor& tensor, std::string_view op, size_t index) {
@@ -87,14 +121,37 @@ int32_t Recording::slot_of(const Tensor& tensor, std::string_view op, size_t ind
   if (mark.tape == uid) return mark.slot < 0 ? ~mark.slot : mark.slot;
   if (impl.requires_grad) return leaf_slot(tensor);
   if (mark.tape == 0) return -1;
-  if (mark.slot < 0) {  // a leaf that somebody watched elsewhere; here too?
+  if (mark.slot < 0 || outer) {  // watched elsewhere, or a result of a list around this one; here too?
     const auto found = leaf_slots.find(&impl);
-    return found == leaf_slots.end() ? -1 : found->second;
+    if (found != leaf_slots.end()) return found->second;
+    const bool known = outer && outer->tracks(tensor);
+    if (known && captures) return leaf_slot(tensor);
+    if (known || mark.slot < 0) return -1;
   }
   fail(
       "[{}] input {}, {}, was recorded on another tape, which has ended or is another thread's: its gradient "
       "would be lost; detach() it, or the state that holds it, to use its value",
       {text(op), text(index), text(tensor)});
+}
+
+int32_t Recording::scope() {
+  if (!innermost_scope) return -1;
+  if (scope_generation != scope_changes) {
+    scopes.push_back(detail::scope_path());
+    scope_generation = scope_changes;
+  }
+  return static_cast<int32_t>(scopes.size()) - 1;
+}
+
+std::string_view Recording::scope_path(const Node& node) const {
+  return node.scope < 0 ? std::string_view() : scopes[static_cast<size_t>(node.scope)];
+}
+
+std::string scope_path() {
+  std::string path;
+  for (const Scope* scope = innermost_scope; scope; scope = scope->outer())
+    path = path.empty() ? scope->label() : scope->label() + "/" + path;
+  return path;
 }
 
 void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> outputs) {
@@ -118,6 +175,7 @@ void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> out
   node->inputs = node_inputs;
   node->input_count = static_cast<uint32_t>(inputs.size());
   node->output_count = static_cast<uint32_t>(outputs.size());
+  node->scope = list.scope();
   node->first_output = static_cast<int32_t>(list.producer.size());
   node->released = false;
   node->outputs = list.arena.take_array<NodeOutput>(outputs.size());
@@ -137,12 +195,38 @@ void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> out
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
     new (&node->outputs[i]) NodeOutput{outputs[i].dtype(), outputs[i].shape()};
-    outputs[i].impl()->mark.store({list.uid, static_cast<int32_t>(list.producer.size())},
-                                  std::memory_order_relaxed);
+    if (is_floating(outputs[i].dtype()))  // indices and conditions have no gradient
+      outputs[i].impl()->mark.store({list.uid, static_cast<int32_t>(list.producer.size())},
+                                    std::memory_order_relaxed);
     list.producer.push_back(static_cast<int32_t>(list.nodes.size()));
   }
   rules.move(node->op, op);
   list.nodes.push_back(node);
+}
+
+Capture::Capture() : list_(std::make_shared<Recording>()), before_(shared(current)), paused_before_(paused) {
+  enter(list_, true);
+  ++list_->depth;
+}
+
+Capture::~Capture() {
+  switch_to(before_);
+  paused = paused_before_;
+  list_->depth = 0;
+  list_->clear();
+}
+
+size_t saved_bytes(const Recording& list, size_t start, std::span<const Tensor> others) {
+  std::unordered_map<const Storage*, size_t> blocks;
+  for (size_t i = start; i < list.nodes.size(); ++i)
+    for (uint32_t k = 0; k < list.nodes[i]->saved_count; ++k) {
+      const Storage* block = list.nodes[i]->saved[k].tensor.impl()->storage.get();
+      blocks[block] = block->bytes;
+    }
+  for (const auto& leaf : list.leaves) blocks.erase(leaf.tensor.impl()->storage.get());
+  for (const Tensor& other : others) blocks.erase(other.impl()->storage.get());
+  return std::accumulate(blocks.begin(), blocks.end(), size_t{0},
+                         [](size_t sum, const auto& block) { return sum + block.second; });
 }
 
 bool is_recorded_result(const Tensor& tensor) {
@@ -157,10 +241,19 @@ bool is_tracked(const Tensor& tensor, std::string_view op) {
 
 }  // namespace detail
 
-Tape::Tape() : recording_(detail::thread_recording()) {
-  if (recording_->depth == 0) {  // the thread's first tape, or its last one has ended elsewhere
-    recording_->begin();
-    detail::current = recording_.get();
+Tape::Tape() {
+  using detail::current;
+  if (current && current->depth == 0) detail::switch_to(nullptr);
+  if (current && !detail::paused) {
+    recording_ = detail::shared(current);
+  } else if (current) {  // inside NoTape: on a list of its own, for which values around it are constants
+    recording_ = std::make_shared<detail::Recording>();
+    detail::enter(recording_, false);
+    pauses_ = true;
+  } else {  // the thread's first tape, or its last one has ended elsewhere
+    recording_ = detail::thread_recording();
+    pauses_ = detail::paused;
+    detail::enter(recording_, false);
   }
   start_ = recording_->nodes.size();
   ++recording_->depth;
@@ -168,12 +261,16 @@ Tape::Tape() : recording_(detail::thread_recording()) {
 
 Tape::~Tape() {
   if (--recording_->depth > 0) return;
+  if (detail::current == recording_.get()) {
+    detail::switch_to(detail::shared(recording_->outer));
+    detail::paused = pauses_;
+  }
   recording_->clear();
-  if (detail::current == recording_.get()) detail::current = nullptr;
 }
 
 detail::Recording& Tape::open(const char* caller) const {
-  check(detail::current == recording_.get(), "[{}] the tape belongs to another thread", caller);
+  check(detail::current == recording_.get(),
+        "[{}] the tape belongs to another thread, or to what lies around a checkpoint or NoTape", caller);
   return *recording_;
 }
 
@@ -184,11 +281,21 @@ void Tape::watch(const Tensor& x) {
   detail::Recording& list = open("watch");
   if (detail::is_recorded_result(x)) return;
   const detail::TapeMark mark = x.impl()->mark.load(std::memory_order_relaxed);
-  check(mark.tape == 0 || mark.slot < 0 || x.requires_grad(),
+  check(mark.tape == 0 || mark.slot < 0 || x.requires_grad() || list.tracks(x),
         "[watch] the tensor {} was recorded on another tape, which has ended or is another thread's; "
         "detach() it",
         x);
   list.leaf_slot(x);
+}
+
+Scope::Scope(std::string_view label) : label_(label), outer_(detail::innermost_scope) {
+  detail::innermost_scope = this;
+  ++detail::scope_changes;
+}
+
+Scope::~Scope() {
+  detail::innermost_scope = outer_;
+  ++detail::scope_changes;
 }
 
 NoTape::NoTape() : before_(detail::recording_paused()) { detail::pause_recording(true); }

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
 #include <reel/framework/op.h>
+#include <reel/framework/tape.h>
 #include <reel/framework/tensor.h>
 
 namespace reel::detail {
@@ -62,13 +66,14 @@ struct Node {
   uint32_t output_count;
   uint32_t saved_count;
   int32_t first_output;  // slots of the outputs are consecutive
+  int32_t scope;         // index in the recording's scopes, -1 outside of any
   bool released;         // backward has freed what was saved
 
   void release();
 };
 
-/// The list of one thread's outermost tape.
-struct Recording {
+/// The list of a thread's outermost tape, of a tape inside NoTape, or of a Capture.
+struct Recording : std::enable_shared_from_this<Recording> {
   uint32_t uid = 0;  // unique among all recordings of the process
   size_t depth = 0;  // open tapes
   Arena arena;
@@ -80,6 +85,15 @@ struct Recording {
   };
   std::vector<Leaf> leaves;
   std::unordered_map<const TensorImpl*, int32_t> leaf_slots;
+  struct Hook {
+    int32_t slot;
+    std::shared_ptr<GradientHook> hook;
+  };
+  std::vector<Hook> hooks;
+  std::vector<std::string> scopes;  // label paths, in the order in which they came up
+  uint64_t scope_generation = 0;    // state of the thread's scopes that scopes.back() tells
+  Recording* outer = nullptr;       // the list around this one; its tensors are constants here, or leaves:
+  bool captures = false;            // a tensor that is tracked around this list becomes a leaf by being used
 
   Recording() = default;
   Recording(const Recording&) = delete;
@@ -92,7 +106,56 @@ struct Recording {
   /// that another tape recorded.
   int32_t slot_of(const Tensor& tensor, std::string_view op, size_t index);
   int32_t leaf_slot(const Tensor& tensor);
+  /// Whether the tensor is a result or a leaf here or on a list around this one.
+  bool tracks(const Tensor& tensor) const;
+  int32_t scope();
+  std::string_view scope_path(const Node& node) const;
 };
+
+/// Says, in its scope, whose vjp runs.
+class WalkedNode {
+ public:
+  WalkedNode(const Recording& list, const Node& node);
+  ~WalkedNode();
+  WalkedNode(const WalkedNode&) = delete;
+  WalkedNode& operator=(const WalkedNode&) = delete;
+
+ private:
+  const Node* before_;
+  const Recording* list_before_;
+};
+
+/// Throws where a gradient that a vjp has given is not finite; only in anomaly mode.
+void check_gradient(const Tensor& gradient, size_t input);
+
+/// The labels of the scopes that the thread is in, "encoder/attention"; empty outside of any.
+std::string scope_path();
+
+/// In its scope ops are recorded in a list of their own, even where recording is paused. What is tracked
+/// outside and used inside becomes a leaf of that list, in the order of first use.
+class Capture {
+ public:
+  Capture();
+  ~Capture();
+  Capture(const Capture&) = delete;
+  Capture& operator=(const Capture&) = delete;
+
+  Recording& list() { return *list_; }
+
+ private:
+  std::shared_ptr<Recording> list_;
+  std::shared_ptr<Recording> before_;
+  bool paused_before_;
+};
+
+/// Gradients of the sum over i of <ys[i], seeds[i]> by slot, for the `wanted` slots at least; where
+/// `recorded`, they are themselves on the list.
+std::vector<Tensor> walk_back(Recording& list, size_t start, const char* caller,
+                              const std::vector<Tensor>& ys, const std::vector<Tensor>& seeds,
+                              const std::vector<int32_t>& wanted, const BackwardOptions& options);
+/// Bytes of the memory that nodes from `start` on have saved, each block once; without that of leaves and of
+/// `others`, which is there anyway.
+size_t saved_bytes(const Recording& list, size_t start, std::span<const Tensor> others);
 
 /// This thread's list while a tape is open, else null.
 Recording* current_recording();

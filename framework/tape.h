@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <reel/framework/tensor.h>
@@ -19,12 +21,31 @@ struct BackwardOptions {
 
 namespace detail {
 struct Recording;
-}
+
+/// A function of a gradient, without its type.
+struct GradientHook {
+  virtual ~GradientHook() = default;
+  virtual Tensor call(const Tensor& gradient) = 0;
+};
+
+template <class F> struct GradientHookOf final : GradientHook {
+  F function;
+  explicit GradientHookOf(F f) : function(std::move(f)) {}
+  Tensor call(const Tensor& gradient) override {
+    if constexpr (std::is_void_v<std::invoke_result_t<F&, const Tensor&>>) {
+      function(gradient);
+      return gradient;
+    } else {
+      return function(gradient);
+    }
+  }
+};
+}  // namespace detail
 
 /// Records, from its construction to the end of its scope, every op of this thread that depends on a tensor
 /// with requires_grad or a watched one. Outside of any tape nothing is recorded. A tape within a tape shares
 /// the outer one's list: what it records, its own gradients included (create_graph), can be differentiated by
-/// the outer one.
+/// the outer one. A tape inside NoTape records too; to the tapes around it what happens there is constant.
 class Tape {
  public:
   Tape();
@@ -46,6 +67,18 @@ class Tape {
   std::vector<Tensor> gradient(const Tensor& y, const std::vector<Tensor>& xs,
                                const BackwardOptions& options = {});
 
+  /// The same for the sum over i of <ys[i], gradients[i]>, with respect to several results at once. Those of
+  /// `ys` that depend on nothing tracked count as constants. `options.gradient` must be left out.
+  std::vector<Tensor> gradient(const std::vector<Tensor>& ys, const std::vector<Tensor>& gradients,
+                               const std::vector<Tensor>& xs, const BackwardOptions& options = {});
+
+  /// Calls `f` with the gradient with respect to `x`, a leaf or a result, in every later backward pass of this
+  /// tape that reaches it, once all its parts have been added up and before it goes on to what x was made
+  /// from. f(const Tensor&) returns the gradient to go on with, of the same shape and dtype, or nothing.
+  template <class F> void hook(const Tensor& x, F f) {
+    add_hook(x, std::make_shared<detail::GradientHookOf<F>>(std::move(f)));
+  }
+
   /// Tracks `x` from here on as if it had requires_grad, for gradient().
   void watch(const Tensor& x);
 
@@ -55,8 +88,11 @@ class Tape {
  private:
   detail::Recording& open(const char* caller) const;
 
+  void add_hook(const Tensor& x, std::shared_ptr<detail::GradientHook> hook);
+
   std::shared_ptr<detail::Recording> recording_;  // the thread's list
   size_t start_;                                  // this tape's first op in it
+  bool pauses_ = false;                           // recording is paused again when this tape ends
 };
 
 /// Stops recording in its scope.

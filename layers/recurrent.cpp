@@ -21,6 +21,8 @@ void check_recurrent(const RecurrentSizes& sizes, const RecurrentOptions& option
   check(options.layers >= 1, "[Recurrent] expected at least 1 layer, got {}", options.layers);
   check(options.dropout >= 0 && options.dropout <= 1,
         "[Recurrent] expected a dropout probability in [0, 1], got {}", options.dropout);
+  check(options.memory_budget >= 0, "[Recurrent] a memory budget of at least 0 bytes expected, got {}",
+        options.memory_budget);
   check(options.dropout == 0 || options.layers > 1,
         "[Recurrent] dropout {} is between layers, and there is only one", options.dropout);
 }
@@ -52,11 +54,13 @@ Tensor run_layers(const std::vector<StepFunction>& cells, const Tensor& input,
   Tensor x = options.batch_first ? transpose(input, 0, 1) : input;
   for (size_t cell = 0; cell < cells.size(); cell += directions) {
     if (cell > 0 && training && options.dropout > 0) x = dropout(x, options.dropout);
-    Tensor forward = scan_steps(cells[cell], x, states[cell], {});
+    Tensor forward = scan_steps(cells[cell], x, states[cell], {.memory_budget = options.memory_budget});
     if (directions == 1)
       x = std::move(forward);
     else
-      x = cat({forward, scan_steps(cells[cell + 1], x, states[cell + 1], {.reverse = true})}, -1);
+      x = cat({forward, scan_steps(cells[cell + 1], x, states[cell + 1],
+                                   {.reverse = true, .memory_budget = options.memory_budget})},
+              -1);
   }
   return options.batch_first ? transpose(x, 0, 1) : x;
 }

@@ -17,6 +17,7 @@ struct RecurrentOptions {
   bool bidirectional = false;  ///< A second cell runs from the end; outputs are joined, [forward, backward].
   double dropout = 0;          ///< On the outputs of every layer but the last, while training.
   bool batch_first = false;    ///< Input and output are [N, T, ...] instead of [T, N, ...].
+  int64_t memory_budget = 0;   ///< Of each layer and direction; see ScanOptions.
 };
 
 /// Final states of all layers and directions, layer by layer, forward before backward. Empty means zeros.

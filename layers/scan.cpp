@@ -1,7 +1,10 @@
 #include "layers/scan.h"
 
 #include <algorithm>
+#include <span>
 
+#include "framework/checkpoint.h"
+#include "framework/recording.h"
 #include "framework/tape.h"
 #include "ops/slicing.h"
 
@@ -53,20 +56,84 @@ int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, 
   return output.size(-1);
 }
 
+namespace {
+
+/// How many steps a segment has, so that what T/k segments keep and what the steps of one save stays within the
+/// budget with as few computed again as possible.
+int64_t segment_length(int64_t steps, int64_t step_bytes, int64_t state_bytes, int64_t budget) {
+  if (steps * step_bytes <= budget) return steps;
+  int64_t best = 1, best_bytes = INT64_MAX;
+  for (int64_t k = steps; k >= 1; --k) {
+    const int64_t bytes = (steps + k - 1) / k * state_bytes + k * step_bytes;
+    if (bytes <= budget) return k;
+    if (bytes < best_bytes) best = k, best_bytes = bytes;
+  }
+  return best;
+}
+
+int64_t bytes_of(const std::vector<Tensor>& tensors) {
+  int64_t bytes = 0;
+  for (const Tensor& tensor : tensors)
+    bytes += tensor.numel() * static_cast<int64_t>(item_size(tensor.dtype()));
+  return bytes;
+}
+
+/// Steps [begin, end) in the order in which they come, as one op that computes them again in backward.
+void checkpoint_steps(StepFunction step, std::span<const Tensor> inputs, std::vector<Tensor>& state,
+                      std::span<Tensor> outputs) {
+  const size_t width = state.size();
+  TensorList arguments = state;
+  arguments.insert(arguments.end(), inputs.begin(), inputs.end());
+  const TensorList results = checkpoint(
+      [step, width](const TensorList& xs) {
+        std::vector<Tensor> s(xs.begin(), xs.begin() + static_cast<int64_t>(width));
+        TensorList ys(xs.size());
+        for (size_t i = width; i < xs.size(); ++i) step.step(step.cell, xs[i], s, ys[i]);
+        std::copy(s.begin(), s.end(), ys.begin());
+        return ys;
+      },
+      arguments);
+  std::copy_n(results.begin(), width, state.begin());
+  std::copy_n(results.begin() + static_cast<int64_t>(width), outputs.size(), outputs.begin());
+}
+
+}  // namespace
+
 Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, ScanOptions options) {
   check(xs.rank() >= 2, "[scan] a sequence [T, N, ...] expected, got {}", xs);
-  const std::vector<Tensor> inputs = unbind(xs, 0);
+  check(options.memory_budget >= 0, "[scan] a memory budget of at least 0 bytes expected, got {}",
+        options.memory_budget);
+  std::vector<Tensor> inputs = unbind(xs, 0);
   if (inputs.empty()) return outputs_of_no_step(step, xs, state);
+  if (options.reverse) std::reverse(inputs.begin(), inputs.end());
   std::vector<Tensor> outputs(inputs.size());
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const size_t t = options.reverse ? inputs.size() - 1 - i : i;
-    const std::vector<Tensor> before = i == 0 ? state : std::vector<Tensor>();
-    step.step(step.cell, inputs[t], state, outputs[t]);
-    if (i == 0)
-      check(alike(before, state),
-            "[scan] the state must keep its shapes: step() turned ({}) into ({}) for an input {}",
-            shapes(before), shapes(state), inputs[t]);
+
+  // The first step shows whether the state keeps its shapes, and what a step saves.
+  const bool bounded = options.memory_budget > 0 && recording();
+  const size_t recorded = bounded ? current_recording()->nodes.size() : 0;
+  const std::vector<Tensor> before = state;
+  step.step(step.cell, inputs[0], state, outputs[0]);
+  check(alike(before, state),
+        "[scan] the state must keep its shapes: step() turned ({}) into ({}) for an input {}", shapes(before),
+        shapes(state), inputs[0]);
+  const auto steps = static_cast<int64_t>(inputs.size());
+  int64_t segment = steps;
+  if (bounded) {
+    const auto step_bytes =
+        static_cast<int64_t>(saved_bytes(*current_recording(), recorded, std::vector<Tensor>{xs}));
+    segment = segment_length(steps, step_bytes, bytes_of(state), options.memory_budget);
   }
+  if (segment == steps) {
+    for (size_t i = 1; i < inputs.size(); ++i) step.step(step.cell, inputs[i], state, outputs[i]);
+  } else {
+    for (int64_t begin = 1; begin < steps; begin += segment) {
+      const auto count = static_cast<size_t>(std::min(segment, steps - begin));
+      const auto at = static_cast<size_t>(begin);
+      checkpoint_steps(step, std::span(inputs).subspan(at, count), state,
+                       std::span(outputs).subspan(at, count));
+    }
+  }
+  if (options.reverse) std::reverse(outputs.begin(), outputs.end());
   return stack(outputs, 0);
 }
 

@@ -67,7 +67,7 @@ TEST_CASE("a stream moves, copies and comes back", "[random]") {
   Random copy = random;
   CHECK(copy.next() == random.next());
   CHECK(random.peek(2) == Random(3).peek(4));
-  random.skip(10);
+  random.reserve(10);
   CHECK(random.position() == 12);
   random.restore(3, 0);
   CHECK(random.next() == first);
