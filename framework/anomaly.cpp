@@ -40,7 +40,7 @@ std::string walked_op() {
 
 }  // namespace
 
-bool looks_for_anomalies() { return anomaly != anomaly_off; }
+constinit thread_local uint8_t op_flags = 0;
 
 void check_results(std::string_view op, Inputs inputs, std::span<const Tensor> outputs) {
   for (const Tensor& output : outputs) {
@@ -81,8 +81,12 @@ WalkedNode::~WalkedNode() {
 
 AnomalyMode::AnomalyMode(AnomalyOptions options) : before_(detail::anomaly) {
   detail::anomaly = options.infinities ? detail::anomaly_nan_and_infinity : detail::anomaly_nan;
+  detail::op_flags |= detail::flag_anomalies;
 }
 
-AnomalyMode::~AnomalyMode() { detail::anomaly = before_; }
+AnomalyMode::~AnomalyMode() {
+  detail::anomaly = before_;
+  if (before_ == detail::anomaly_off) detail::op_flags &= static_cast<uint8_t>(~detail::flag_anomalies);
+}
 
 }  // namespace reel

@@ -11,6 +11,14 @@
 //   void vjp(Backward& b) const;                  b.set(i, ...) for each input i with b.needs(i), by public ops
 //                                                 on b.grad(), b.input(), b.output(), so that it can be
 //                                                 recorded again; left out when the op has no gradient
+// and, for the compiled loop, where it makes sense,
+//   LoopRole loop() const;                        how it works on the rows of one step (framework/loop_role.h)
+//   Tensor over_time(Inputs in, uint32_t stacked) const;
+//                                                 the op for all steps at once, by public ops: inputs with their
+//                                                 bit set have a time axis in front, and so has the result
+//   std::vector<Tensor> one_by_one(Inputs in) const;
+//                                                 an op with several results, by ops of one each
+//   void release() const;                         frees what the op itself holds for backward
 // An op that returns a view of its input has `Tensor view(Inputs in) const` in the place of shape and
 // forward; one with several results has `std::vector<Tensor> run(Inputs in) const`.
 #pragma once
@@ -20,11 +28,14 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <reel/framework/loop_role.h>
+#include <reel/framework/same_fields.h>
 #include <reel/framework/tensor.h>
 
 namespace reel {
@@ -119,40 +130,28 @@ struct OpRules {
   void (*destroy)(void* op);  // null where there is nothing to do
   Saves (*saves)(const void* op, uint32_t needs);
   void (*vjp)(const void* op, Backward& backward);  // null where there is no gradient
+  Tensor (*again)(const void* op, Inputs inputs);   // applies it once more; null where it has several results
+  bool (*same)(const void* a, const void* b);       // equal attributes; null where that cannot be said
+  LoopRole (*loop)(const void* op);                 // null: opaque
+  Tensor (*over_time)(const void* op, Inputs inputs, uint32_t stacked);  // null: step by step only
+  void (*release)(const void* op);  // null where there is nothing to free
 };
+
+/// What ops on this thread have to do besides computing.
+enum OpFlags : uint8_t { flag_anomalies = 1, flag_tracing = 2 };
+extern constinit thread_local uint8_t op_flags;
 
 template <class O>
 concept Differentiable = requires(const O& op, Backward& backward) {
   op.vjp(backward);
 };
 
-template <class O>
-inline constexpr OpRules rules_of = {
-    .name = O::name,
-    .size = sizeof(O),
-    .alignment = alignof(O),
-    .move = [](void* to, void* from) { new (to) O(std::move(*static_cast<O*>(from))); },
-    .destroy = std::is_trivially_destructible_v<O> ? nullptr : +[](void* op) { static_cast<O*>(op)->~O(); },
-    .saves =
-        [](const void* op, uint32_t needs) {
-          if constexpr (requires(const O& o) { o.saves(needs); })
-            return static_cast<const O*>(op)->saves(needs);
-          else
-            return (static_cast<void>(op), static_cast<void>(needs), Saves());
-        },
-    .vjp =
-        [] {
-          if constexpr (Differentiable<O>)
-            return +[](const void* op, Backward& backward) { static_cast<const O*>(op)->vjp(backward); };
-          else
-            return static_cast<void (*)(const void*, Backward&)>(nullptr);
-        }(),
-};
-
 /// True while ops run under a tape.
 bool recording();
-/// True in the scope of AnomalyMode.
-bool looks_for_anomalies();
+/// Notes op and results on the trace of this thread.
+void trace_op(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> outputs);
+/// Ends the trace of this thread, if there is one: what happens here cannot be replayed.
+void stop_trace(std::string_view reason);
 /// Throws where a result is not finite.
 void check_results(std::string_view op, Inputs inputs, std::span<const Tensor> outputs);
 /// Notes op and results on the tape of this thread if any input is tracked there. Moves from `op`.
@@ -187,15 +186,98 @@ concept KernelOp = requires(const O& op, Inputs in, Tensor& out) {
 template <class O>
 concept Op = KernelOp<O> || ViewOp<O> || MultiOp<O>;
 
+/// What applying an op gives: a Tensor, or a vector of them for an op with `run`.
+template <Op O> using ResultOf = std::conditional_t<MultiOp<O>, std::vector<Tensor>, Tensor>;
+
+template <Op O> ResultOf<O> apply(O op, Inputs inputs);
+
+namespace detail {
+
+template <class O>
+inline constexpr OpRules rules_of = {
+    .name = O::name,
+    .size = sizeof(O),
+    .alignment = alignof(O),
+    .move = [](void* to, void* from) { new (to) O(std::move(*static_cast<O*>(from))); },
+    .destroy = std::is_trivially_destructible_v<O> ? nullptr : +[](void* op) { static_cast<O*>(op)->~O(); },
+    .saves =
+        [](const void* op, uint32_t needs) {
+          if constexpr (requires(const O& o) { o.saves(needs); })
+            return static_cast<const O*>(op)->saves(needs);
+          else
+            return (static_cast<void>(op), static_cast<void>(needs), Saves());
+        },
+    .vjp =
+        [] {
+          if constexpr (Differentiable<O>)
+            return +[](const void* op, Backward& backward) { static_cast<const O*>(op)->vjp(backward); };
+          else
+            return static_cast<void (*)(const void*, Backward&)>(nullptr);
+        }(),
+    .again =
+        [] {
+          if constexpr (Op<O> && !MultiOp<O>)
+            return +[](const void* op, Inputs inputs) {
+              return apply(O(*static_cast<const O*>(op)), inputs);
+            };
+          else
+            return static_cast<Tensor (*)(const void*, Inputs)>(nullptr);
+        }(),
+    .same =
+        [] {
+          if constexpr (has_same_fields<O>)
+            return +[](const void* a, const void* b) {
+              return same_fields(*static_cast<const O*>(a), *static_cast<const O*>(b));
+            };
+          else
+            return static_cast<bool (*)(const void*, const void*)>(nullptr);
+        }(),
+    .loop =
+        [] {
+          if constexpr (requires(const O& op) { op.loop(); })
+            return +[](const void* op) { return static_cast<const O*>(op)->loop(); };
+          else
+            return static_cast<LoopRole (*)(const void*)>(nullptr);
+        }(),
+    .over_time =
+        [] {
+          if constexpr (requires(const O& op, Inputs in) { op.over_time(in, 0U); })
+            return +[](const void* op, Inputs inputs, uint32_t stacked) {
+              return static_cast<const O*>(op)->over_time(inputs, stacked);
+            };
+          else
+            return static_cast<Tensor (*)(const void*, Inputs, uint32_t)>(nullptr);
+        }(),
+    .release =
+        [] {
+          if constexpr (requires(const O& op) { op.release(); })
+            return +[](const void* op) { static_cast<const O*>(op)->release(); };
+          else
+            return static_cast<void (*)(const void*)>(nullptr);
+        }(),
+};
+
+}  // namespace detail
+
 /// Runs `op`: checks shapes, allocates, computes, records. Returns a Tensor, or a vector of them for an op
 /// with `run`.
-template <Op O> auto apply(O op, Inputs inputs) {
+template <Op O> ResultOf<O> apply(O op, Inputs inputs) {
+  const uint8_t flags = detail::op_flags;
   auto finish = [&](std::span<Tensor> outputs) {
-    if (detail::looks_for_anomalies()) detail::check_results(O::name, inputs, outputs);
+    if (flags != 0) [[unlikely]] {
+      if (flags & detail::flag_tracing) return detail::trace_op(detail::rules_of<O>, &op, inputs, outputs);
+      detail::check_results(O::name, inputs, outputs);
+    }
     if constexpr (detail::Differentiable<O>)
       if (detail::recording()) detail::record(detail::rules_of<O>, &op, inputs, outputs);
   };
   if constexpr (MultiOp<O>) {
+    if (flags & detail::flag_tracing) [[unlikely]] {
+      if constexpr (requires { op.one_by_one(inputs); })
+        return op.one_by_one(inputs);
+      else
+        detail::stop_trace("[" + std::string(O::name) + "] has several results");
+    }
     std::vector<Tensor> outputs = op.run(inputs);
     finish(outputs);
     return outputs;
@@ -206,7 +288,8 @@ template <Op O> auto apply(O op, Inputs inputs) {
     } else {
       const TensorSpec spec = op.shape(inputs);
       output = empty(spec.shape, {.dtype = spec.dtype});
-      op.forward(inputs, output);
+      if (!(flags & detail::flag_tracing)) [[likely]]
+        op.forward(inputs, output);
     }
     finish({&output, 1});
     return output;

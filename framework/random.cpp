@@ -5,6 +5,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "framework/op.h"
 #include "framework/parallel.h"
 
 namespace reel {
@@ -86,6 +87,7 @@ Random::~Random() {
 }
 
 std::array<uint32_t, 4> Random::next() {
+  if (detail::op_flags & detail::flag_tracing) detail::stop_trace("draws random numbers");
   if (journal) journal->use(*this);
   return philox(seed_, position_++);
 }
@@ -93,6 +95,7 @@ std::array<uint32_t, 4> Random::next() {
 std::array<uint32_t, 4> Random::peek(uint64_t ahead) const { return philox(seed_, position_ + ahead); }
 
 Random Random::reserve(uint64_t count) {
+  if (detail::op_flags & detail::flag_tracing) detail::stop_trace("draws random numbers");
   if (journal) journal->use(*this);
   Random begin = *this;
   position_ += count;

@@ -8,6 +8,7 @@
 #include "framework/anomaly.h"
 #include "framework/memory.h"
 #include "framework/tape.h"
+#include "framework/trace.h"
 
 namespace reel {
 namespace detail {
@@ -20,6 +21,7 @@ thread_local Recording* current = nullptr;
 thread_local bool paused = false;
 thread_local const Scope* innermost_scope = nullptr;
 thread_local uint64_t scope_changes = 0;
+thread_local Recording* tracing = nullptr;
 
 // Kept between tapes, so that a steady training step allocates nothing for its list. A tape shares it, and
 // may outlive the thread.
@@ -67,6 +69,7 @@ void* Arena::take(size_t bytes, size_t alignment) {
 
 void Node::release() {
   for (uint32_t i = 0; i < saved_count; ++i) saved[i].tensor = Tensor();
+  if (rules->release) rules->release(op);
   released = true;
 }
 
@@ -154,6 +157,33 @@ std::string scope_path() {
   return path;
 }
 
+namespace {
+
+/// A new node at the end of the list, into which `op` moves; nothing is saved yet.
+Node& append_node(Recording& list, const OpRules& rules, void* op, NodeInput* inputs, size_t input_count,
+                  std::span<Tensor> outputs) {
+  auto* node = new (list.arena.take(sizeof(Node), alignof(Node))) Node;
+  node->rules = &rules;
+  node->op = list.arena.take(rules.size, rules.alignment);
+  node->inputs = inputs;
+  node->input_count = static_cast<uint32_t>(input_count);
+  node->output_count = static_cast<uint32_t>(outputs.size());
+  node->scope = list.scope();
+  node->first_output = static_cast<int32_t>(list.producer.size());
+  node->released = false;
+  node->outputs = list.arena.take_array<NodeOutput>(outputs.size());
+  node->saved_count = 0;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    new (&node->outputs[i]) NodeOutput{outputs[i].dtype(), outputs[i].shape()};
+    list.producer.push_back(static_cast<int32_t>(list.nodes.size()));
+  }
+  rules.move(node->op, op);
+  list.nodes.push_back(node);
+  return *node;
+}
+
+}  // namespace
+
 void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> outputs) {
   Recording& list = *current;
   uint32_t tracked = 0;
@@ -169,39 +199,22 @@ void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> out
   }
   if (!any) return;
 
-  auto* node = new (list.arena.take(sizeof(Node), alignof(Node))) Node;
-  node->rules = &rules;
-  node->op = list.arena.take(rules.size, rules.alignment);
-  node->inputs = node_inputs;
-  node->input_count = static_cast<uint32_t>(inputs.size());
-  node->output_count = static_cast<uint32_t>(outputs.size());
-  node->scope = list.scope();
-  node->first_output = static_cast<int32_t>(list.producer.size());
-  node->released = false;
-  node->outputs = list.arena.take_array<NodeOutput>(outputs.size());
-  node->saved_count = 0;
-
-  const Saves saves = rules.saves(op, tracked);
+  Node& node = append_node(list, rules, op, node_inputs, inputs.size(), outputs);
+  const Saves saves = rules.saves(node.op, tracked);
   if (saves.any()) {
-    node->saved = list.arena.take_array<SavedValue>(inputs.size() + outputs.size());
+    node.saved = list.arena.take_array<SavedValue>(inputs.size() + outputs.size());
     const auto save = [&](const Tensor& tensor, size_t which) {
-      new (&node->saved[node->saved_count++])
-          SavedValue{tensor, tensor.version(), static_cast<uint8_t>(which)};
+      new (&node.saved[node.saved_count++]) SavedValue{tensor, tensor.version(), static_cast<uint8_t>(which)};
     };
     for (size_t i = 0; i < inputs.size(); ++i)
       if (saves.has_input(i)) save(inputs[i], i);
     for (size_t i = 0; i < outputs.size(); ++i)
       if (saves.has_output(i)) save(outputs[i], i | SavedValue::output_bit);
   }
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    new (&node->outputs[i]) NodeOutput{outputs[i].dtype(), outputs[i].shape()};
+  for (size_t i = 0; i < outputs.size(); ++i)
     if (is_floating(outputs[i].dtype()))  // indices and conditions have no gradient
-      outputs[i].impl()->mark.store({list.uid, static_cast<int32_t>(list.producer.size())},
+      outputs[i].impl()->mark.store({list.uid, node.first_output + static_cast<int32_t>(i)},
                                     std::memory_order_relaxed);
-    list.producer.push_back(static_cast<int32_t>(list.nodes.size()));
-  }
-  rules.move(node->op, op);
-  list.nodes.push_back(node);
 }
 
 Capture::Capture() : list_(std::make_shared<Recording>()), before_(shared(current)), paused_before_(paused) {
@@ -214,6 +227,41 @@ Capture::~Capture() {
   paused = paused_before_;
   list_->depth = 0;
   list_->clear();
+}
+
+Trace::Trace() : list_(std::make_shared<Recording>()), before_(tracing) {
+  list_->begin();
+  tracing = list_.get();
+  op_flags |= flag_tracing;
+}
+
+Trace::~Trace() {
+  tracing = before_;
+  if (!tracing) op_flags &= static_cast<uint8_t>(~flag_tracing);
+}
+
+int32_t Trace::slot(const Tensor& tensor) {
+  if (!tensor.defined()) throw TraceStop{"an undefined tensor is used"};
+  const TapeMark mark = tensor.impl()->mark.load(std::memory_order_relaxed);
+  return mark.tape == list_->uid && mark.slot >= 0 ? mark.slot : list_->leaf_slot(tensor);
+}
+
+void stop_trace(std::string_view reason) {
+  if (tracing) throw TraceStop{std::string(reason)};
+}
+
+void trace_op(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> outputs) {
+  Recording& list = *tracing;
+  auto* node_inputs = list.arena.take_array<NodeInput>(inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const TapeMark mark = inputs[i].impl()->mark.load(std::memory_order_relaxed);
+    const int32_t slot = mark.tape == list.uid && mark.slot >= 0 ? mark.slot : list.leaf_slot(inputs[i]);
+    new (&node_inputs[i]) NodeInput{slot, inputs[i].dtype(), inputs[i].shape()};
+  }
+  append_node(list, rules, op, node_inputs, inputs.size(), outputs);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    outputs[i].impl()->mark.store({list.uid, list.nodes.back()->first_output + static_cast<int32_t>(i)},
+                                  std::memory_order_relaxed);
 }
 
 size_t saved_bytes(const Recording& list, size_t start, std::span<const Tensor> others) {

@@ -104,15 +104,18 @@ void* Tensor::typed(std::string_view caller, DType wanted, bool contiguous) cons
   check(dtype() == wanted, "[{}] asked for {}, but the tensor is {}", caller, wanted, *this);
   check(!contiguous || is_contiguous(), "[{}] the tensor {} is a view with gaps; use contiguous() first",
         caller, *this);
+  if (detail::op_flags & detail::flag_tracing) detail::stop_trace("reads the values of a tensor");
   return raw_bytes();
 }
 
 double Tensor::scalar() const {
+  if (detail::op_flags & detail::flag_tracing) detail::stop_trace("reads the value of a tensor");
   check(numel() == 1, "[item] expected a tensor of one element, got {}", *this);
   return detail::dispatch(dtype(), [&](auto zero) { return static_cast<double>(*raw<decltype(zero)>()); });
 }
 
 int64_t Tensor::integer() const {
+  if (detail::op_flags & detail::flag_tracing) detail::stop_trace("reads the value of a tensor");
   check(numel() == 1, "[item] expected a tensor of one element, got {}", *this);
   check(!is_floating(dtype()), "[item] asked for an integer, but the tensor is {}", *this);
   return detail::dispatch(dtype(), [&](auto zero) { return static_cast<int64_t>(*raw<decltype(zero)>()); });
@@ -159,6 +162,7 @@ void Tensor::zero_grad() {
 
 void Tensor::changed(const char* who) {
   get();
+  if (detail::op_flags & detail::flag_tracing) detail::stop_trace("changes a tensor in place");
   ++impl_->storage->version;
   impl_->storage->last_change = who;
 }

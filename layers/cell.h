@@ -16,6 +16,7 @@
 #pragma once
 
 #include <concepts>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -67,6 +68,7 @@ namespace detail {
 struct StepFunction {
   const void* cell;
   void (*step)(const void* cell, const Tensor& x, std::vector<Tensor>& state, Tensor& output);
+  std::shared_ptr<const void> (*copy)(const void* cell);
 };
 
 template <class S> S state_from(std::vector<Tensor>& tensors) {
@@ -90,7 +92,11 @@ void step_cell(const void* cell, const Tensor& x, std::vector<Tensor>& state, Te
   }
 }
 
-template <RecurrentCell C> StepFunction step_function(const C& cell) { return {&cell, step_cell<C>}; }
+template <RecurrentCell C> StepFunction step_function(const C& cell) {
+  return {&cell, step_cell<C>, [](const void* given) -> std::shared_ptr<const void> {
+            return std::make_shared<C>(*static_cast<const C*>(given));
+          }};
+}
 
 /// The state before the first step, for `batch` rows.
 template <RecurrentCell C>

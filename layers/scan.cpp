@@ -6,6 +6,7 @@
 #include "framework/checkpoint.h"
 #include "framework/recording.h"
 #include "framework/tape.h"
+#include "layers/compiled_scan.h"
 #include "ops/slicing.h"
 
 namespace reel::detail {
@@ -105,6 +106,11 @@ Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& stat
         options.memory_budget);
   std::vector<Tensor> inputs = unbind(xs, 0);
   if (inputs.empty()) return outputs_of_no_step(step, xs, state);
+  if (options.memory_budget == 0) {
+    Tensor output;
+    std::string reason;
+    if (scan_compiled(step, xs, state, options, output, reason)) return output;
+  }
   if (options.reverse) std::reverse(inputs.begin(), inputs.end());
   std::vector<Tensor> outputs(inputs.size());
 

@@ -19,6 +19,8 @@ Saves other_factor(uint32_t needs) {
   return result;
 }
 
+Tensor product_over_time(Inputs in, uint32_t stacked, const MatmulOptions& flags);
+
 /// y = op(a) op(b) (+ bias), matrices
 struct Product {
   static constexpr std::string_view name = "matmul";
@@ -47,6 +49,16 @@ struct Product {
     const bool has_bias = in.size() > 2;
     if (has_bias) detail::copy_values(in[2], out);
     detail::gemm(in[0], transpose_a, in[1], transpose_b, out, has_bias);
+  }
+  detail::LoopRole loop() const {
+    detail::LoopRole role;
+    role.kind = detail::LoopRole::Kind::product;
+    static constexpr detail::FormulaOp<Add> add;
+    role.product = {transpose_a, transpose_b, add.loop().elementwise, detail::pack_rows, detail::gemm};
+    return role;
+  }
+  Tensor over_time(Inputs in, uint32_t stacked) const {
+    return product_over_time(in, stacked, {transpose_a, transpose_b});
   }
   Saves saves(uint32_t needs) const { return other_factor(needs); }
   void vjp(Backward& b) const {
@@ -128,6 +140,17 @@ Tensor rows_times(const Tensor& a, const Tensor& b, Product product, const Bias&
   const Tensor rows = reshape(a, {a.numel() / std::max<int64_t>(1, shape.back()), shape.back()});
   shape[shape.rank() - 1] = product.columns(b);
   return reshape(apply(product, rows, b, bias...), shape);
+}
+
+/// The product for all steps at once: rows of all steps as one matrix where only they change in time.
+Tensor product_over_time(Inputs in, uint32_t stacked, const MatmulOptions& flags) {
+  if (stacked == 1 && !flags.transpose_a && (in.size() < 3 || in[2].rank() < 2)) {
+    const Product product{false, flags.transpose_b};
+    return in.size() < 3 ? rows_times(in[0], in[1], product) : rows_times(in[0], in[1], product, in[2]);
+  }
+  const Tensor result = matmul(in[0], in[1], flags);
+  if (in.size() < 3) return result;
+  return result + ((stacked & 4U) && in[2].rank() == 2 ? unsqueeze(in[2], 1) : in[2]);
 }
 
 }  // namespace

@@ -30,6 +30,17 @@ struct Slice {
   static constexpr std::string_view name = "slice";
   Range range;
   Tensor view(Inputs in) const { return range.of(in[0]); }
+  detail::LoopRole loop() const {
+    detail::LoopRole role;
+    if (range.step == 1) {
+      role.kind = detail::LoopRole::Kind::columns;
+      role.columns = {range.axis, range.start, range.count};
+    }
+    return role;
+  }
+  Tensor over_time(Inputs in, uint32_t) const {
+    return apply(Slice{{range.axis + 1, range.start, range.step, range.count}}, in[0]);
+  }
   void vjp(Backward& b) const {
     if (b.recorded()) {
       b.set(0, place(b.grad(), range, b.input_shape(0)));
@@ -75,6 +86,18 @@ struct Cat {
       result[axis] += got[axis];
     }
     return {result, in[0].dtype()};
+  }
+  Tensor over_time(Inputs in, uint32_t stacked) const {
+    int64_t steps = 0;
+    for (size_t i = 0; i < in.size(); ++i)
+      if (stacked >> i & 1U) steps = in[i].shape()[0];
+    std::vector<Tensor> parts;
+    for (size_t i = 0; i < in.size(); ++i) {
+      Shape shape = in[i].shape();
+      shape.insert(0, steps);
+      parts.push_back(stacked >> i & 1U ? in[i] : broadcast_to(in[i], shape));
+    }
+    return apply(Cat{axis + 1}, std::span<const Tensor>(parts));
   }
   void forward(Inputs in, Tensor& out) const {
     int64_t start = 0;
@@ -128,6 +151,12 @@ struct Stack {
 struct Unbind {
   static constexpr std::string_view name = "unbind";
   size_t axis;
+  std::vector<Tensor> one_by_one(Inputs in) const {
+    std::vector<Tensor> parts;
+    for (int64_t i = 0; i < in[0].shape()[axis]; ++i)
+      parts.push_back(select(in[0], static_cast<int64_t>(axis), i));
+    return parts;
+  }
   std::vector<Tensor> run(Inputs in) const {
     std::vector<Tensor> parts;
     const auto count = static_cast<size_t>(in[0].shape()[axis]);
@@ -147,6 +176,15 @@ struct Split {
   static constexpr std::string_view name = "split";
   size_t axis;
   std::vector<int64_t> lengths;
+  std::vector<Tensor> one_by_one(Inputs in) const {
+    std::vector<Tensor> parts;
+    int64_t start = 0;
+    for (int64_t length : lengths) {
+      parts.push_back(apply(Slice{{axis, start, 1, length}}, in[0]));
+      start += length;
+    }
+    return parts;
+  }
   std::vector<Tensor> run(Inputs in) const {
     std::vector<Tensor> parts;
     int64_t start = 0;

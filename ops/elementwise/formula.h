@@ -58,8 +58,6 @@ template <class... F> struct FormulaList {};
 
 namespace detail {
 
-inline constexpr size_t max_arity = 3;
-
 template <class F> constexpr size_t arity_of() {
   if constexpr (requires(const F& f, double x) { f.value(x); })
     return 1;
@@ -102,22 +100,6 @@ template <class F> inline constexpr bool has_slope = requires(const F& f, double
 
 template <class F> inline constexpr bool takes_integers = requires { requires F::integers; };
 
-/// The loops of one formula for one instruction set. `in` are contiguous runs of n elements; those of a slope
-/// are the arguments, the result and the gradient from above, by which the slope is multiplied.
-using TileKernel = void (*)(const void* formula, const void* const* in, void* out, int64_t n);
-struct FormulaKernels {
-  TileKernel value32 = nullptr;
-  TileKernel value64 = nullptr;
-  TileKernel integers = nullptr;
-  std::array<TileKernel, max_arity> slope32{};
-  std::array<TileKernel, max_arity> slope64{};
-
-  TileKernel value(DType dtype) const {
-    return dtype == DType::float32 ? value32 : dtype == DType::float64 ? value64 : integers;
-  }
-  TileKernel slope(size_t k, DType dtype) const { return (dtype == DType::float32 ? slope32 : slope64)[k]; }
-};
-
 /// Instruction sets that loops are compiled for; which of them this machine runs.
 enum Isa { isa_baseline, isa_avx2, isa_avx512 };
 Isa machine_isa();
@@ -149,6 +131,16 @@ void add_slope(Backward& b, size_t i, const Probe& probe, TileKernel kernel, con
 /// Adds gradient * slope, both recorded.
 void add_recorded_slope(Backward& b, size_t i, const Symbolic& slope);
 
+/// The inputs, those with a time axis brought to one rank by axes of extent 1 behind it, so that they broadcast
+/// as they do in one step.
+std::vector<Tensor> align_over_time(Inputs in, uint32_t stacked);
+template <class Apply> Tensor elementwise_over_time(Inputs in, uint32_t stacked, Apply&& run) {
+  const std::vector<Tensor> aligned = align_over_time(in, stacked);
+  const Tensor* pointers[max_arity];
+  for (size_t i = 0; i < aligned.size(); ++i) pointers[i] = &aligned[i];
+  return run(Inputs({pointers, aligned.size()}));
+}
+
 /// The general op that a formula stands for.
 template <class F> struct FormulaOp {
   static constexpr std::string_view name = F::name;
@@ -158,6 +150,22 @@ template <class F> struct FormulaOp {
 
   void forward(Inputs in, Tensor& out) const {
     run_tiles(kernels_of<F>().value(out.dtype()), &formula, in, out);
+  }
+
+  LoopRole loop() const {
+    LoopRole role;
+    role.kind = LoopRole::Kind::elementwise;
+    role.elementwise = {arity<F>, &kernels_of<F>(), &formula, has_slope<F>, {}};
+    if constexpr (has_slope<F>)
+      for_each_input([&]<size_t K>() {
+        const Probe slope = probe<K>();
+        role.elementwise.slopes[K] = {slope.is_constant(), slope.constant(), slope.arguments()};
+      });
+    return role;
+  }
+
+  Tensor over_time(Inputs in, uint32_t stacked) const {
+    return elementwise_over_time(in, stacked, [this](Inputs aligned) { return apply(*this, aligned); });
   }
 
   Saves saves(uint32_t needs) const requires has_slope<F> {

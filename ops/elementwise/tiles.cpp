@@ -7,6 +7,7 @@
 #include "ops/arithmetic.h"
 #include "ops/elementwise/formula.h"
 #include "ops/reduction.h"
+#include "ops/shape.h"
 
 namespace reel::detail {
 namespace {
@@ -119,6 +120,19 @@ void run_tiles(TileKernel kernel, const void* formula, Inputs in, Tensor& out) {
     run_straight(kernel, formula, in, out);
   else
     run_strided(kernel, formula, in, out);
+}
+
+std::vector<Tensor> align_over_time(Inputs in, uint32_t stacked) {
+  size_t rank = 0;  // of one step's inputs
+  for (size_t i = 0; i < in.size(); ++i) rank = std::max(rank, in[i].rank() - (stacked >> i & 1U));
+  std::vector<Tensor> result;
+  for (size_t i = 0; i < in.size(); ++i) {
+    Tensor x = in[i];
+    if (stacked >> i & 1U)
+      while (x.rank() < rank + 1) x = unsqueeze(x, 1);
+    result.push_back(std::move(x));
+  }
+  return result;
 }
 
 void add_slope(Backward& b, size_t i, const Probe& probe, TileKernel kernel, const void* formula) {

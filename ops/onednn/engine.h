@@ -21,6 +21,12 @@ const dnnl::primitive& kept_primitive(const PrimitiveKey& key, dnnl::primitive (
 
 dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
                             const dnnl::memory::desc& out);
+/// A 1x1 convolution over `rows` points with `inner` channels in and `columns` out, and what it wants to see.
+struct RowConvolution {
+  dnnl::primitive primitive;  // empty where oneDNN has no kernel of its own for it
+  dnnl::memory::desc source, weights, target;
+};
+RowConvolution make_row_convolution(int64_t rows, int64_t inner, int64_t columns);
 dnnl::primitive make_softmax(const dnnl::memory::desc& x, int axis);
 
 }  // namespace reel::detail

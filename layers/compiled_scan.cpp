@@ -1,0 +1,367 @@
+#include "layers/compiled_scan.h"
+
+#include <algorithm>
+#include <cstring>
+#include <list>
+#include <map>
+
+#include "framework/loop_run.h"
+#include "framework/tape.h"
+#include "framework/trace.h"
+#include "ops/reduction.h"
+#include "ops/shape.h"
+#include "ops/slicing.h"
+
+namespace reel::detail {
+namespace {
+
+/// Programs whose plans a thread keeps; the least recently used goes first.
+constexpr size_t kept_programs = 64;
+/// Constants that a step makes anew are compared by their values up to this many elements.
+constexpr int64_t compared_elements = 1 << 16;
+
+// From a cell to a trace
+
+StepTrace trace_step(StepFunction step, const void* cell, const Tensor& xs,
+                     const std::vector<Tensor>& states) {
+  Shape shape = xs.shape();
+  shape.erase(0);
+  const Tensor x = empty(shape, {.dtype = xs.dtype()});
+  std::vector<Tensor> state;
+  for (const Tensor& given : states) {
+    if (!given.defined()) throw TraceStop{"a state is undefined"};
+    state.push_back(empty_like(given));
+  }
+  StepTrace result;
+  Trace trace;
+  result.x = trace.slot(x);
+  for (const Tensor& s : state) result.states.push_back(trace.slot(s));
+  Tensor output;
+  step.step(cell, x, state, output);
+  for (const Tensor& s : state) result.next.push_back(trace.slot(s));
+  result.output = trace.slot(output);
+  result.list = trace.take();
+  if (result.next.size() != result.states.size()) throw TraceStop{"the state changes its number of tensors"};
+  return result;
+}
+
+bool is_given(const StepTrace& trace, int32_t slot) {
+  return slot == trace.x || std::find(trace.states.begin(), trace.states.end(), slot) != trace.states.end();
+}
+
+bool same_values(const Tensor& a, const Tensor& b) {
+  if (a.impl() == b.impl()) return true;
+  if (a.raw_bytes() == b.raw_bytes() && a.strides() == b.strides()) return true;
+  if (a.numel() > compared_elements) return false;
+  const Tensor x = contiguous_values(a), y = contiguous_values(b);
+  return std::memcmp(x.raw_bytes(), y.raw_bytes(), static_cast<size_t>(x.numel()) * item_size(x.dtype())) ==
+         0;
+}
+
+/// Whether the second step is the first one again, down to what it reads.
+bool repeats(const StepTrace& first, const StepTrace& second) {
+  if (!same_program(first, second)) return false;
+  for (size_t i = 0; i < first.list->leaves.size(); ++i)
+    if (!is_given(first, first.list->leaves[i].slot) &&
+        !same_values(first.list->leaves[i].tensor, second.list->leaves[i].tensor))
+      return false;
+  return true;
+}
+
+// Plans that are kept
+
+struct KeptProgram {
+  StepTrace trace;     // whose leaves have shapes, and no values
+  std::string reason;  // not empty: it cannot be planned
+  std::map<std::vector<bool>, std::shared_ptr<const LoopPlan>> plans;  // by what is wanted
+};
+
+KeptProgram& kept_program(const StepTrace& trace) {
+  static thread_local std::list<KeptProgram> kept;
+  for (auto it = kept.begin(); it != kept.end(); ++it) {
+    if (!same_program(it->trace, trace)) continue;
+    kept.splice(kept.begin(), kept, it);
+    return kept.front();
+  }
+  KeptProgram program{trace, {}, {}};
+  // All wanted is the hardest case: what can be planned so can be planned with less.
+  plan_loop(trace, true, std::vector<bool>(trace.list->producer.size(), true), program.reason);
+  for (auto& leaf : trace.list->leaves)
+    leaf.tensor = view(zeros({}, {.dtype = leaf.tensor.dtype()}), leaf.tensor.shape(),
+                       broadcast_strides({}, {}, leaf.tensor.shape()));
+  kept.push_front(std::move(program));
+  if (kept.size() > kept_programs) kept.pop_back();
+  return kept.front();
+}
+
+std::shared_ptr<const LoopPlan> plan_for(KeptProgram& program, bool training,
+                                         const std::vector<bool>& wanted) {
+  std::vector<bool> key = wanted;
+  key.push_back(training);
+  std::shared_ptr<const LoopPlan>& plan = program.plans[key];
+  if (!plan) {
+    std::string reason;
+    plan = plan_loop(program.trace, training, wanted, reason);
+    check(plan != nullptr, "[scan] the step could be planned with all gradients, but not with these: {}",
+          reason);
+  }
+  return plan;
+}
+
+// What leaves the loop
+
+/// The value of every slot that does not depend on the state, for all steps where it depends on the inputs.
+std::vector<Tensor> hoist(const StepTrace& trace, const std::vector<Dependence>& depends, const Tensor& xs) {
+  const Recording& list = *trace.list;
+  std::vector<bool> needed(list.producer.size(), false);
+  for (int32_t slot : trace.next) needed[static_cast<size_t>(slot)] = true;
+  needed[static_cast<size_t>(trace.output)] = true;
+  for (size_t i = list.nodes.size(); i-- > 0;) {
+    const Node& node = *list.nodes[i];
+    if (!needed[static_cast<size_t>(node.first_output)]) continue;
+    for (uint32_t k = 0; k < node.input_count; ++k) needed[static_cast<size_t>(node.inputs[k].slot)] = true;
+  }
+  std::vector<Tensor> values(list.producer.size());
+  for (const auto& leaf : list.leaves) values[static_cast<size_t>(leaf.slot)] = leaf.tensor;
+  for (int32_t slot : trace.states) values[static_cast<size_t>(slot)] = Tensor();
+  values[static_cast<size_t>(trace.x)] = xs;
+  for (const Node* node : list.nodes) {
+    const auto out = static_cast<size_t>(node->first_output);
+    if (!needed[out] || depends[out] == Dependence::state) continue;
+    std::vector<const Tensor*> inputs;
+    uint32_t stacked = 0;
+    for (uint32_t k = 0; k < node->input_count; ++k) {
+      const auto slot = static_cast<size_t>(node->inputs[k].slot);
+      inputs.push_back(&values[slot]);
+      if (depends[slot] == Dependence::input) stacked |= 1U << k;
+    }
+    values[out] = depends[out] == Dependence::fixed
+                      ? node->rules->again(node->op, Inputs(inputs))
+                      : node->rules->over_time(node->op, Inputs(inputs), stacked);
+  }
+  return values;
+}
+
+// The loop as one op
+
+/// outputs, last states = the loop over what was taken out of it and the states before it
+struct Loop {
+  static constexpr std::string_view name = "scan";
+
+  std::shared_ptr<const LoopPlan> plan;
+  LoopExtent extent;
+  std::vector<int32_t> slots;  // of the inputs that are no states, in order
+  std::vector<Tensor> inputs;  // those, then the states
+  std::vector<uint32_t> versions;
+  mutable std::shared_ptr<LoopMemory> memory;
+  std::vector<Tensor> outputs_read;  // those of which backward reads the memory
+  std::vector<uint32_t> output_versions;
+
+  size_t index_of(int32_t slot) const {
+    return static_cast<size_t>(std::find(slots.begin(), slots.end(), slot) - slots.begin());
+  }
+  const Tensor& of_slot(int32_t slot) const { return inputs[index_of(slot)]; }
+
+  /// The tensors that the plan wants to see, expanded to full rows.
+  LoopGiven given() const {
+    const NoTape values_only;
+    LoopGiven result;
+    for (const LoopOperand& operand : plan->inputs) {
+      Tensor x = of_slot(operand.slot);
+      while (x.rank() < 3) x = unsqueeze(x, 1);
+      result.inputs.push_back(broadcast_to(x, {extent.steps, extent.rows, operand.width}));
+    }
+    for (const LoopOperand& operand : plan->fixed) {
+      const Tensor& x = of_slot(operand.slot);
+      if (plan->buffers[static_cast<size_t>(operand.buffer)].kind == LoopBuffer::Kind::row)
+        result.fixed.push_back(broadcast_to(x.rank() == 2 ? squeeze(x, 0) : x, {operand.width}));
+      else
+        result.fixed.push_back(broadcast_to(x, {extent.rows, operand.width}));
+    }
+    for (const LoopOperand& operand : plan->weights) result.weights.push_back(of_slot(operand.slot));
+    for (size_t j = 0; j < plan->states.size(); ++j) result.states.push_back(inputs[slots.size() + j]);
+    return result;
+  }
+
+  void vjp(Backward& b) const {
+    check_unchanged(inputs, versions, "an input");
+    check_unchanged(outputs_read, output_versions, "a result");
+    if (b.recorded()) return replay(b);
+    std::vector<Tensor> finals;
+    for (size_t j = 1; j < b.output_count(); ++j) finals.push_back(b.has_grad(j) ? b.grad(j) : Tensor());
+    const LoopGiven gradients =
+        run_backward(*plan, *memory, extent, b.has_grad(0) ? b.grad(0) : Tensor(), finals);
+    const auto set = [&](size_t i, const Tensor& gradient) {
+      if (gradient.defined() && b.needs(i)) b.set(i, gradient);
+    };
+    for (size_t i = 0; i < plan->inputs.size(); ++i) {
+      if (!gradients.inputs[i].defined()) continue;
+      const size_t at = index_of(plan->inputs[i].slot);
+      Shape shape = b.input_shape(at);
+      while (shape.rank() < 3) shape.insert(1, 1);
+      set(at, reshape(sum_to(gradients.inputs[i], shape), b.input_shape(at)));
+    }
+    for (size_t i = 0; i < plan->fixed.size(); ++i) {
+      if (!gradients.fixed[i].defined()) continue;
+      const size_t at = index_of(plan->fixed[i].slot);
+      Shape shape = b.input_shape(at);
+      if (shape.rank() == 2 && gradients.fixed[i].rank() == 1) shape.erase(0);
+      set(at, reshape(sum_to(gradients.fixed[i], shape), b.input_shape(at)));
+    }
+    for (size_t i = 0; i < plan->weights.size(); ++i)
+      set(index_of(plan->weights[i].slot), gradients.weights[i]);
+    for (size_t j = 0; j < plan->states.size(); ++j) set(slots.size() + j, gradients.states[j]);
+  }
+
+  void release() const { memory.reset(); }
+
+ private:
+  static void check_unchanged(const std::vector<Tensor>& tensors, const std::vector<uint32_t>& at,
+                              const char* what) {
+    for (size_t i = 0; i < tensors.size(); ++i)
+      check(tensors[i].version() == at[i],
+            "[backward] {} of [scan], {}, was saved at version {} and has been changed in place since, last "
+            "by [{}] "
+            "(version {})",
+            what, tensors[i], at[i], tensors[i].impl()->storage->last_change, tensors[i].version());
+  }
+
+  /// The loop step by step, with its own ops, so that the gradient can be differentiated again.
+  void replay(Backward& b) const {
+    Tape tape;
+    const StepTrace& trace = plan->trace;
+    const Recording& list = *trace.list;
+    std::vector<Tensor> state(inputs.begin() + static_cast<int64_t>(slots.size()), inputs.end());
+    std::vector<Tensor> outputs(static_cast<size_t>(extent.steps));
+    std::vector<Tensor> values(list.producer.size());
+    for (int64_t i = 0; i < extent.steps; ++i) {
+      const int64_t t = extent.reverse ? extent.steps - 1 - i : i;
+      for (size_t k = 0; k < slots.size(); ++k) {
+        const auto slot = static_cast<size_t>(slots[k]);
+        values[slot] = plan->dependence[slot] == Dependence::input ? select(inputs[k], 0, t) : inputs[k];
+      }
+      for (size_t j = 0; j < state.size(); ++j) values[static_cast<size_t>(trace.states[j])] = state[j];
+      for (const Node* node : list.nodes) {
+        const auto out = static_cast<size_t>(node->first_output);
+        if (plan->dependence[out] != Dependence::state) continue;
+        std::vector<const Tensor*> given;
+        for (uint32_t k = 0; k < node->input_count; ++k)
+          given.push_back(&values[static_cast<size_t>(node->inputs[k].slot)]);
+        const bool known =
+            std::all_of(given.begin(), given.end(), [](const Tensor* x) { return x->defined(); });
+        if (known) values[out] = node->rules->again(node->op, Inputs(given));  // else nothing needs it
+      }
+      for (size_t j = 0; j < state.size(); ++j) state[j] = values[static_cast<size_t>(trace.next[j])];
+      outputs[static_cast<size_t>(t)] = values[static_cast<size_t>(trace.output)];
+    }
+    std::vector<Tensor> ys, seeds;
+    const auto add = [&](size_t k, const Tensor& y) {
+      if (!b.has_grad(k)) return;
+      ys.push_back(y);
+      seeds.push_back(b.grad(k));
+    };
+    if (b.has_grad(0)) add(0, stack(outputs, 0));
+    for (size_t j = 0; j < state.size(); ++j) add(j + 1, state[j]);
+    std::vector<Tensor> xs;
+    std::vector<size_t> wanted;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (!b.needs(i)) continue;
+      xs.push_back(inputs[i]);
+      wanted.push_back(i);
+    }
+    const std::vector<Tensor> gradients = tape.gradient(ys, seeds, xs, {.create_graph = true});
+    for (size_t i = 0; i < wanted.size(); ++i) b.set(wanted[i], gradients[i]);
+  }
+};
+
+/// Slots that the loop reads from outside, each once.
+std::vector<int32_t> slots_read(const StepTrace& trace, const std::vector<Dependence>& depends) {
+  std::vector<int32_t> result;
+  const auto add = [&](int32_t slot) {
+    if (depends[static_cast<size_t>(slot)] != Dependence::state &&
+        std::find(result.begin(), result.end(), slot) == result.end())
+      result.push_back(slot);
+  };
+  for (const Node* node : trace.list->nodes) {
+    if (depends[static_cast<size_t>(node->first_output)] != Dependence::state) continue;
+    for (uint32_t k = 0; k < node->input_count; ++k) add(node->inputs[k].slot);
+  }
+  for (int32_t slot : trace.next) add(slot);
+  add(trace.output);
+  return result;
+}
+
+}  // namespace
+
+bool scan_compiled(StepFunction step, const Tensor& xs, std::vector<Tensor>& state,
+                   const ScanOptions& options, Tensor& output, std::string& reason) {
+  StepTrace trace;
+  try {
+    const std::shared_ptr<const void> cell = step.copy(step.cell);
+    trace = trace_step(step, cell.get(), xs, state);
+    if (xs.shape()[0] > 1 && !repeats(trace, trace_step(step, cell.get(), xs, state))) {
+      reason = "the second step is not the first one again";
+      return false;
+    }
+  } catch (const TraceStop& stop) {
+    reason = stop.reason;
+    return false;
+  }
+  for (size_t j = 0; j < state.size(); ++j) {  // as the eager scan would say
+    const int32_t slot = trace.next[j];
+    const int32_t made_by = trace.list->producer[static_cast<size_t>(slot)];
+    if (made_by < 0) continue;
+    const Node& node = *trace.list->nodes[static_cast<size_t>(made_by)];
+    const NodeOutput& next = node.outputs[slot - node.first_output];
+    if (next.shape == state[j].shape() && next.dtype == state[j].dtype()) continue;
+    reason = "the state does not keep its shapes";
+    return false;
+  }
+  // The leaves' values are taken before a kept program drops them.
+  const std::vector<Dependence> depends = dependences(trace);
+  std::vector<Recording::Leaf> leaves = trace.list->leaves;
+  KeptProgram& program = kept_program(trace);
+  if (!program.reason.empty()) {
+    reason = program.reason;
+    return false;
+  }
+  trace.list->leaves = leaves;
+  std::vector<Tensor> values = hoist(trace, depends, xs);
+  Loop loop;
+  loop.slots = slots_read(trace, depends);
+  for (int32_t slot : loop.slots) loop.inputs.push_back(values[static_cast<size_t>(slot)]);
+  loop.inputs.insert(loop.inputs.end(), state.begin(), state.end());
+  std::vector<bool> wanted(values.size(), false);
+  bool training = false;
+  for (size_t i = 0; i < loop.inputs.size(); ++i) {
+    const bool tracked = is_floating(loop.inputs[i].dtype()) && is_tracked(loop.inputs[i], Loop::name);
+    training = training || tracked;
+    if (i < loop.slots.size()) wanted[static_cast<size_t>(loop.slots[i])] = tracked;
+  }
+  loop.plan = plan_for(program, training, wanted);
+  if (program.trace.list == trace.list)  // this one stays, and holds nobody's values
+    for (auto& leaf : trace.list->leaves)
+      leaf.tensor = view(zeros({}, {.dtype = leaf.tensor.dtype()}), leaf.tensor.shape(),
+                         broadcast_strides({}, {}, leaf.tensor.shape()));
+  loop.extent = {xs.shape()[0], xs.shape()[1], options.reverse};
+  LoopRun run = run_forward(*loop.plan, loop.given(), loop.extent);
+  output = std::move(run.output);
+  state = std::move(run.finals);
+  if (!training) return true;
+  std::vector<Tensor> outputs{output};
+  outputs.insert(outputs.end(), state.begin(), state.end());
+  for (const Tensor& input : loop.inputs) loop.versions.push_back(input.version());
+  // Handles that are nobody's: one that is recorded would keep itself alive.
+  for (const Tensor& y : outputs) {
+    loop.outputs_read.push_back(view(y, y.shape(), y.strides()));
+    loop.output_versions.push_back(y.version());
+  }
+  loop.memory = std::move(run.memory);
+  const std::vector<Tensor> inputs = loop.inputs;
+  std::vector<const Tensor*> pointers;
+  for (const Tensor& input : inputs) pointers.push_back(&input);
+  record(rules_of<Loop>, &loop, Inputs(pointers), outputs);
+  return true;
+}
+
+}  // namespace reel::detail

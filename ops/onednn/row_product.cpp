@@ -1,0 +1,142 @@
+// Products of few rows with a matrix that stays: packed once, as the weights of a 1x1 convolution, whose kernels
+// reach the machine's best rate with as few as four rows (measured on AVX2: 97 GFLOP/s with 4 x 200 x 800, where
+// sgemm has 76, and 100 with 20 x 650 x 2600, where it has 63).
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ops/onednn/engine.h"
+#include "ops/onednn/gemm.h"
+
+namespace reel::detail {
+namespace {
+
+constexpr int64_t convolution_kind = 3;
+
+/// The parts side by side as one matrix of rows; a single one is taken as it is.
+MatrixPart join(std::span<const MatrixPart> parts) {
+  if (parts.size() == 1) return {contiguous_values(parts[0].matrix), parts[0].transposed};
+  int64_t columns = 0, inner = 0;
+  for (const MatrixPart& part : parts) {
+    columns += part.matrix.shape()[part.transposed ? 0 : 1];
+    inner = part.matrix.shape()[part.transposed ? 1 : 0];
+  }
+  const Tensor whole = empty({columns, inner}, {.dtype = parts[0].matrix.dtype()});
+  int64_t at = 0;
+  for (const MatrixPart& part : parts) {
+    const Tensor& m = part.matrix;
+    const int64_t count = m.shape()[part.transposed ? 0 : 1];
+    const Tensor as_rows = part.transposed ? m : view(m, {count, inner}, {m.strides()[1], m.strides()[0]});
+    copy_values(as_rows, view(whole, {count, inner}, {inner, 1}, at * inner));
+    at += count;
+  }
+  return {whole, true};
+}
+
+/// Any dtype, through the gemm that ops use.
+class PlainProduct final : public RowProduct {
+ public:
+  PlainProduct(MatrixPart matrix, bool transposed, int64_t rows)
+      : matrix_(std::move(matrix)), transposed_(matrix_.transposed != transposed), rows_(rows) {
+    inner_ = matrix_.matrix.shape()[transposed_ ? 1 : 0];
+    columns_ = matrix_.matrix.shape()[transposed_ ? 0 : 1];
+  }
+  void run(const void* a, void* out) override {
+    const auto wrap = [&](const void* data, int64_t width) {
+      return from_blob(const_cast<void*>(data), {rows_, width}, matrix_.matrix.dtype(), nullptr);
+    };
+    gemm(wrap(a, inner_), false, matrix_.matrix, transposed_, wrap(out, columns_), false);
+  }
+
+ private:
+  MatrixPart matrix_;
+  bool transposed_;
+  int64_t rows_;
+  int64_t inner_ = 0, columns_ = 0;
+};
+
+class PackedProduct final : public RowProduct {
+ public:
+  PackedProduct(const RowConvolution& made, const Tensor& packed)
+      : packed_(packed),
+        primitive_(made.primitive),
+        source_(made.source, onednn_engine(), nullptr),
+        target_(made.target, onednn_engine(), nullptr),
+        arguments_{{DNNL_ARG_SRC, source_},
+                   {DNNL_ARG_WEIGHTS, dnnl::memory(made.weights, onednn_engine(), packed.raw_bytes())},
+                   {DNNL_ARG_DST, target_}} {}
+
+  void run(const void* a, void* out) override {
+    source_.set_data_handle(const_cast<void*>(a));
+    target_.set_data_handle(out);
+    primitive_.execute(onednn_stream(), arguments_);
+  }
+
+ private:
+  Tensor packed_;
+  dnnl::primitive primitive_;
+  dnnl::memory source_, target_;
+  std::unordered_map<int, dnnl::memory> arguments_;
+};
+
+/// The matrix in the order that `wanted` tells. `by_columns`: it lies in memory as [columns, inner].
+Tensor packed_matrix(const Tensor& matrix, bool by_columns, const dnnl::memory::desc& wanted) {
+  const int64_t columns = matrix.shape()[by_columns ? 0 : 1], inner = matrix.shape()[by_columns ? 1 : 0];
+  const dnnl::memory::desc plain(
+      {columns, inner, 1, 1}, dnnl::memory::data_type::f32,
+      by_columns ? dnnl::memory::dims{inner, 1, 1, 1} : dnnl::memory::dims{1, columns, 1, 1});
+  const Tensor packed = empty({static_cast<int64_t>(wanted.get_size() / sizeof(float))});
+  dnnl::memory to(wanted, onednn_engine(), packed.raw_bytes());
+  dnnl::memory from(plain, onednn_engine(), matrix.raw_bytes());
+  dnnl::reorder(from, to).execute(onednn_stream(), from, to);
+  onednn_stream().wait();
+  return packed;
+}
+
+/// Convolutions made before, by rows, inner and columns.
+const RowConvolution& kept_convolution(int64_t rows, int64_t inner, int64_t columns) {
+  constexpr size_t kept_at_most = 256;
+  static thread_local std::map<std::array<int64_t, 3>, RowConvolution> kept;
+  const std::array<int64_t, 3> key{rows, inner, columns};
+  const auto found = kept.find(key);
+  if (found != kept.end()) return found->second;
+  if (kept.size() >= kept_at_most) kept.clear();
+  return kept[key] = make_row_convolution(rows, inner, columns);
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<RowProduct>> pack_rows(std::span<const MatrixPart> parts, bool transposed,
+                                                   std::span<const int64_t> rows) {
+  const MatrixPart whole = join(parts);
+  const bool by_columns = whole.transposed != transposed;
+  const Shape& shape = whole.matrix.shape();
+  std::vector<std::unique_ptr<RowProduct>> result;
+  try {
+    dnnl::memory::desc form;
+    Tensor packed;
+    for (int64_t count : rows) {
+      const RowConvolution made =
+          whole.matrix.dtype() == DType::float32
+              ? kept_convolution(count, shape[by_columns ? 1 : 0], shape[by_columns ? 0 : 1])
+              : RowConvolution{};
+      if (!made.primitive) {
+        result.push_back(std::make_unique<PlainProduct>(whole, transposed, count));
+        continue;
+      }
+      if (!packed.defined() || form != made.weights)
+        packed = packed_matrix(whole.matrix, by_columns, made.weights);
+      form = made.weights;
+      result.push_back(std::make_unique<PackedProduct>(made, packed));
+    }
+  } catch (const dnnl::error& error) {
+    fail("[matmul] oneDNN failed: {} (status {})",
+         {error.what(), std::to_string(static_cast<int>(error.status))});
+  }
+  return result;
+}
+
+}  // namespace reel::detail

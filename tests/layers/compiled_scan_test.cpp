@@ -1,0 +1,242 @@
+// The compiled loop gives what the cell's steps give one after the other: values, gradients, second gradients.
+#include "layers/compiled_scan.h"
+
+#include "framework/random.h"
+#include "framework/tape.h"
+#include "layers/cells.h"
+#include "layers/linear.h"
+#include "ops/activation.h"
+#include "ops/arithmetic.h"
+#include "ops/dropout.h"
+#include "ops/matmul.h"
+#include "ops/reduction.h"
+#include "ops/shape.h"
+#include "ops/slicing.h"
+#include "ops/softmax.h"
+#include "tests/catch.h"
+#include "tests/reference.h"
+
+namespace reel {
+namespace {
+
+using List = std::vector<Tensor>;
+
+struct GatedCell : Cell {
+  Linear xf{3, 4}, hf{4, 4}, xc{3, 4}, hc{4, 4};
+  REEL_FIELDS(xf, hf, xc, hc)
+  Tensor step(const Tensor& x, const Tensor& h) const {
+    const Tensor f = sigmoid(xf(x) + hf(h));
+    return (1 - f) * h + f * tanh(xc(x) + hc(f * h));
+  }
+};
+
+/// An LSTM by eight layers, with products that share their left side.
+struct EightCell : Cell {
+  Linear xi{3, 4}, xf{3, 4}, xg{3, 4}, xo{3, 4}, hi{4, 4}, hf{4, 4}, hg{4, 4}, ho{4, 4};
+  REEL_FIELDS(xi, xf, xg, xo, hi, hf, hg, ho)
+  LSTMState step(const Tensor& x, const LSTMState& s) const {
+    const Tensor c = sigmoid(xf(x) + hf(s.h)) * s.c + sigmoid(xi(x) + hi(s.h)) * tanh(xg(x) + hg(s.h));
+    return {sigmoid(xo(x) + ho(s.h)) * tanh(c), c};
+  }
+};
+
+/// States of different widths, a wide value both whole and in parts, a state that is handed on, an input that becomes
+/// one, and an output beside the state.
+struct OddState {
+  Tensor a, b, old, last;
+  REEL_FIELDS(a, b, old, last)
+};
+struct OddCell : Cell {
+  Linear wide{4, 8}, narrow_{6, 4}, into{3, 6};
+  Tensor scale = full({4}, 0.5).requires_grad_(), mask = ones({2, 4});
+  REEL_FIELDS(wide, narrow_, into, scale, mask)
+  OddCell() {}
+  std::pair<Tensor, OddState> step(const Tensor& x, const OddState& s) const {
+    const Tensor both = tanh(wide(s.a));
+    const auto [p, q] = chunk<2>(both, -1);
+    const Tensor a = p * scale + q * mask * narrow_(s.b) - s.old;
+    const Tensor b = sigmoid(into(x) + s.b) * 2;
+    return {both * 3, {a, b, s.a, x}};
+  }
+  OddState initial_state(int64_t n) const {
+    return {zeros({n, 4}), zeros({n, 6}), zeros({n, 4}), zeros({n, 3})};
+  }
+};
+
+template <class C> C in_float64(C cell) {
+  cell.to(DType::float64);
+  return cell;
+}
+
+struct Outcome {
+  List values, gradients, second;
+};
+
+/// Runs `run` on the cell's parameters, x and the states, with a lopsided loss, and differentiates twice.
+template <class F> Outcome differentiate(const List& leaves, const F& run) {
+  Outcome result;
+  Tape tape;
+  for (const Tensor& leaf : leaves)
+    if (!leaf.requires_grad()) tape.watch(leaf);
+  result.values = run();
+  Random random(9);
+  Tensor loss = scalar(0, {.dtype = DType::float64});
+  for (const Tensor& y : result.values)
+    loss = loss + sum(y * randn(y.shape(), {.dtype = DType::float64}, random));
+  result.gradients = tape.gradient(loss, leaves, {.create_graph = true});
+  Tensor penalty = scalar(0, {.dtype = DType::float64});
+  for (const Tensor& g : result.gradients) penalty = penalty + sum(g * g);
+  result.second = tape.gradient(penalty, leaves);
+  return result;
+}
+
+template <class C> void compiled_equals_steps(const C& given, int64_t steps, int64_t batch, int64_t width) {
+  const C cell = in_float64(given);
+  Random random(3);
+  const Tensor x = randn({steps, batch, width}, {.dtype = DType::float64}, random);
+  List state = detail::initial_state(cell, batch, 4, DType::float64);
+  for (Tensor& s : state) s = randn(s.shape(), {.dtype = DType::float64}, random);
+  List leaves = cell.parameters();
+  leaves.push_back(x);
+  leaves.insert(leaves.end(), state.begin(), state.end());
+  const detail::StepFunction step = detail::step_function(cell);
+  for (const bool reverse : {false, true}) {
+    CAPTURE(reverse, steps, batch);
+    const Outcome loop = differentiate(leaves, [&] {
+      List s = state;
+      Tensor y;
+      std::string reason;
+      const bool compiled = detail::scan_compiled(step, x, s, {.reverse = reverse}, y, reason);
+      CHECK(reason == "");
+      REQUIRE(compiled);
+      s.insert(s.begin(), y);
+      return s;
+    });
+    const Outcome eager = differentiate(leaves, [&] {
+      List s = state, ys(static_cast<size_t>(steps));
+      for (int64_t i = 0; i < steps; ++i) {
+        const int64_t t = reverse ? steps - 1 - i : i;
+        step.step(step.cell, select(x, 0, t), s, ys[static_cast<size_t>(t)]);
+      }
+      s.insert(s.begin(), stack(ys, 0));
+      return s;
+    });
+    for (size_t i = 0; i < eager.values.size(); ++i) {
+      CAPTURE(i);
+      CHECK(difference(loop.values[i], eager.values[i], 1e-13, 1e-12) == "");
+    }
+    for (size_t i = 0; i < eager.gradients.size(); ++i) {
+      CAPTURE(i);
+      CHECK(difference(loop.gradients[i], eager.gradients[i], 1e-12, 1e-11) == "");
+      CHECK(difference(loop.second[i], eager.second[i], 1e-11, 1e-10) == "");
+    }
+  }
+}
+
+template <class C> std::string reason_for(const C& cell, const Tensor& x) {
+  List state = detail::initial_state(cell, x.shape()[1], 4, DType::float32);
+  Tensor y;
+  std::string reason;
+  CHECK_FALSE(detail::scan_compiled(detail::step_function(cell), x, state, {}, y, reason));
+  return reason;
+}
+
+}  // namespace
+
+TEST_CASE("compiled loops equal the steps of the classic cells", "[compiled]") {
+  manual_seed(1);
+  for (const auto& [steps, batch] : {std::pair<int64_t, int64_t>{5, 2}, {1, 1}, {3, 9}, {2, 1}}) {
+    compiled_equals_steps(LSTMCell(3, 4), steps, batch, 3);
+    compiled_equals_steps(LSTMCell(3, 4, {.bias = false}), steps, batch, 3);
+    compiled_equals_steps(GRUCell(3, 4), steps, batch, 3);
+    compiled_equals_steps(GRUCell(3, 4, {.reset_after = false}), steps, batch, 3);
+    compiled_equals_steps(RNNCell(3, 4), steps, batch, 3);
+    compiled_equals_steps(RNNCell(3, 4, {.nonlinearity = Nonlinearity::relu}), steps, batch, 3);
+  }
+}
+
+TEST_CASE("compiled loops equal the steps of cells that the library has never seen", "[compiled]") {
+  manual_seed(2);
+  compiled_equals_steps(GatedCell(), 4, 3, 3);
+  compiled_equals_steps(EightCell(), 4, 3, 3);
+  compiled_equals_steps(OddCell(), 4, 2, 3);
+}
+
+TEST_CASE("compiled float32 loops equal the steps, wide enough for several tiles and packed products",
+          "[compiled]") {
+  manual_seed(3);
+  const LSTMCell cell(20, 600);
+  const Tensor x = randn({6, 10, 20});
+  List state{randn({10, 600}), randn({10, 600})}, stepped = state;
+  Tensor y, last;
+  std::string reason;
+  REQUIRE(detail::scan_compiled(detail::step_function(cell), x, state, {}, y, reason));
+  for (int64_t t = 0; t < 6; ++t) {
+    const LSTMState next = cell.step(select(x, 0, t), {stepped[0], stepped[1]});
+    stepped = {next.h, next.c};
+    CHECK(difference(select(y, 0, t), next.h, 2e-6) == "");
+  }
+  CHECK(difference(state[1], stepped[1], 2e-6) == "");
+}
+
+TEST_CASE("what a step does that no plan can repeat is said, and left to the eager scan", "[compiled]") {
+  struct Reads : Cell {
+    REEL_FIELDS()
+    Tensor step(const Tensor& x, const Tensor& h) const { return sum(h).item() > 0 ? h : h + x; }
+  };
+  struct Draws : Cell {
+    REEL_FIELDS()
+    Tensor step(const Tensor& x, const Tensor& h) const { return dropout(h, 0.5) + x; }
+  };
+  struct Softmax : Cell {
+    REEL_FIELDS()
+    Tensor step(const Tensor& x, const Tensor& h) const { return softmax(h + x, -1); }
+  };
+  struct Counts : Cell {
+    mutable int calls = 0;
+    REEL_FIELDS()
+    Tensor step(const Tensor& x, const Tensor& h) const { return h * static_cast<double>(++calls) + x; }
+  };
+  const Tensor x = randn({3, 2, 4});
+  CHECK_THAT(reason_for(Reads(), x), contains_text("reads the value"));
+  CHECK_THAT(reason_for(Draws(), x), contains_text("random numbers"));
+  CHECK_THAT(reason_for(Softmax(), x), contains_text("[softmax]"));
+  CHECK_THAT(reason_for(Counts(), x), contains_text("second step"));
+  // The counter of the cell itself has not moved: 3 steps give 1, 2, 3.
+  const Counts cell;
+  const auto [y, h] = scan(cell, ones({3, 1, 1}), ones({1, 1}));
+  CHECK(y.to_vector<float>() == std::vector<float>{2, 5, 16});
+}
+
+TEST_CASE("a compiled loop sees parameters and options as they are at each call", "[compiled]") {
+  struct Scaled : Cell {
+    double factor = 2;
+    Tensor weight = full({1}, 3);
+    REEL_FIELDS(weight)
+    Tensor step(const Tensor& x, const Tensor& h) const { return h * factor + x * weight; }
+  };
+  Scaled cell;
+  const Tensor x = ones({2, 1, 1}), h = ones({1, 1});
+  CHECK(scan(cell, x, h).output.to_vector<float>() == std::vector<float>{5, 13});
+  cell.factor = 1;
+  CHECK(scan(cell, x, h).output.to_vector<float>() == std::vector<float>{4, 7});
+  cell.weight.fill_(1);
+  CHECK(scan(cell, x, h).output.to_vector<float>() == std::vector<float>{2, 3});
+}
+
+TEST_CASE("an output of a compiled loop that is changed in place is refused in backward", "[compiled]") {
+  LSTMCell cell(3, 4);
+  Tape tape;
+  auto [y, state] = scan(cell, randn({3, 2, 3}), LSTMState{zeros({2, 4}), zeros({2, 4})});
+  const Tensor loss = sum(y);
+  CHECK_THROWS_AS(y.fill_(0), Error);
+  detail::view(y, y.shape(), y.strides()).copy_(zeros({3, 2, 4}));
+  try {
+    tape.backward(loss);
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK_THAT(error.what(), contains_text("a result of [scan]"));
+  }
+}
+
+}  // namespace reel
