@@ -146,9 +146,12 @@ struct LogCumSumExp {
   }
   Saves saves(uint32_t) const { return Saves::input(0) | Saves::output(); }
   void vjp(Backward& b) const {
-    const Tensor& y = b.output();
+    const Tensor &y = b.output(), before = delayed(y, axis, -inf);
     const Tensor finite = masked_fill(y, equal(y, -inf), 0);
-    const Tensor u = apply(LinearRecurrence{axis, true}, exp(delayed(y, axis, -inf) - finite), b.grad());
+    // From +inf to +inf the exponent would be nan, and would reach what lies before both.
+    const Tensor both = logical_and(equal(before, inf), equal(y, inf));
+    const Tensor ratio = exp(masked_fill(before - finite, both, 0));
+    const Tensor u = apply(LinearRecurrence{axis, true}, ratio, b.grad());
     b.set(0, exp(b.input(0) - finite) * u);
   }
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include <reel/framework/parallel.h>
 #include <reel/framework/tensor.h>
@@ -17,6 +18,9 @@ struct Lines {
     for (size_t i = 0; i < axis; ++i) outer *= shape[i];
     for (size_t i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
   }
+
+  Lines(int64_t outer_lines, int64_t elements, int64_t inner_lines)
+      : outer(outer_lines), count(elements), inner(inner_lines) {}
 
   static constexpr int64_t most_columns = 256;
 
@@ -36,6 +40,9 @@ struct Lines {
                  });
   }
 };
+
+/// x with the axes of `mask` as one, `count`: itself where its memory is so arranged, else permuted and copied.
+std::pair<Tensor, Lines> reduced_lines(const Tensor& x, uint32_t mask);
 
 /// Elements of x at `indices` (int64, all within it) along `axis`; the other axes of both are the same. The gradient,
 /// of floating dtypes, adds up what was taken.

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "framework/op.h"
 #include "ops/arithmetic.h"
 #include "ops/compare.h"
+#include "ops/lines.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
 #include "ops/slicing.h"
@@ -14,11 +15,66 @@
 namespace reel {
 namespace {
 
-Tensor variance(std::string_view op, const Tensor& x, const Axes& axes, const VarianceOptions& options) {
-  const uint32_t mask = detail::axes_mask(op, axes, x.rank());
-  check(is_floating(x.dtype()), "[{}] expected a floating dtype, got {}", op, x);
-  const int64_t divisor = std::max<int64_t>(0, detail::reduced_extent(x.shape(), mask) - options.correction);
-  return sum(square(x - mean(x, axes, true)), axes, options.keepdim) / static_cast<double>(divisor);
+/// y = sum((x - mean)^2) / divisor over axes, or the root of that; in float64, which squares of float32 never leave.
+template <bool root> struct Variance {
+  static constexpr std::string_view name = root ? "stddev" : "var";
+  uint32_t mask;
+  bool keepdim;
+  double divisor;
+  TensorSpec shape(Inputs in) const {
+    check(is_floating(in[0].dtype()), "[{}] expected a floating dtype, got {}", name, in[0]);
+    return {detail::reduced_shape(in[0].shape(), mask, keepdim), in[0].dtype()};
+  }
+  void forward(Inputs in, Tensor& out) const {
+    detail::dispatch_floating(name, out.dtype(), [&](auto zero) { run<decltype(zero)>(in[0], out); });
+  }
+  Saves saves(uint32_t) const { return root ? Saves::input(0) | Saves::output() : Saves::input(0); }
+  void vjp(Backward& b) const {
+    const Tensor& x = b.input(0);
+    const Shape kept = detail::reduced_shape(x.shape(), mask, true);
+    Tensor scale = b.grad() * (root ? 1 : 2);
+    if (root) {  // its slope is infinite at 0, where 0 is taken
+      const Tensor zero = equal(b.output(), 0.0);
+      scale = masked_fill(scale / masked_fill(b.output(), zero, 1), zero, 0);
+    }
+    Shape axes;
+    for (size_t i = 0; i < x.rank(); ++i)
+      if (mask >> i & 1U) axes.push_back(static_cast<int64_t>(i));
+    b.set(0, reshape(scale / divisor, kept) * (x - mean(x, Axes(axes), true)));
+  }
+
+ private:
+  template <class T> void run(const Tensor& input, Tensor& out) const {
+    using detail::Lines;
+    const auto [x, lines] = detail::reduced_lines(input, mask);
+    if (lines.count == 0) return detail::copy_values(full({}, NAN, {.dtype = out.dtype()}), out);
+    lines.for_groups([&, &values = x, &line = lines](int64_t first, int64_t width) {
+      double means[Lines::most_columns] = {}, squares[Lines::most_columns] = {};
+      const T* from = values.template raw<T>() + first;
+      const auto element = [&](int64_t k, int64_t i) {
+        return static_cast<double>(from[k * line.inner + i]);
+      };
+      for (int64_t k = 0; k < line.count; ++k)
+        for (int64_t i = 0; i < width; ++i) means[i] += element(k, i);
+      for (int64_t i = 0; i < width; ++i) means[i] /= static_cast<double>(line.count);
+      for (int64_t k = 0; k < line.count; ++k)
+        for (int64_t i = 0; i < width; ++i) {
+          const double distance = element(k, i) - means[i];
+          squares[i] += distance * distance;
+        }
+      T* to = out.raw<T>() + first / (line.count * line.inner) * line.inner + first % line.inner;
+      for (int64_t i = 0; i < width; ++i) {
+        const double result = squares[i] / divisor;
+        to[i] = static_cast<T>(root ? std::sqrt(result) : result);
+      }
+    });
+  }
+};
+
+template <bool root> Tensor variance(const Tensor& x, const Axes& axes, const VarianceOptions& options) {
+  const uint32_t mask = detail::axes_mask(Variance<root>::name, axes, x.rank());
+  const int64_t divisor = detail::reduced_extent(x.shape(), mask) - options.correction;
+  return apply(Variance<root>{mask, options.keepdim, static_cast<double>(std::max<int64_t>(0, divisor))}, x);
 }
 
 /// Sorted along an axis that is not empty; `no_nan` tells where the last, and so every one, is a number.
@@ -40,19 +96,16 @@ Tensor flat(const Tensor& x) { return reshape(x, {x.numel()}); }
 }  // namespace
 
 Tensor var(const Tensor& x, const VarianceOptions& options) {
-  return variance("var", x, detail::every_axis(x.rank()), options);
+  return variance<false>(x, detail::every_axis(x.rank()), options);
 }
 Tensor var(const Tensor& x, const Axes& axes, const VarianceOptions& options) {
-  return variance("var", x, axes, options);
+  return variance<false>(x, axes, options);
 }
-
 Tensor stddev(const Tensor& x, const VarianceOptions& options) {
-  return stddev(x, detail::every_axis(x.rank()), options);
+  return variance<true>(x, detail::every_axis(x.rank()), options);
 }
 Tensor stddev(const Tensor& x, const Axes& axes, const VarianceOptions& options) {
-  const Tensor square_of_it = variance("stddev", x, axes, options);
-  const Tensor zero = equal(square_of_it, 0.0);  // where the slope of the root is infinite
-  return masked_fill(sqrt(masked_fill(square_of_it, zero, 1)), zero, 0);
+  return variance<true>(x, axes, options);
 }
 
 Tensor median(const Tensor& x) { return median(flat(x), 0); }
