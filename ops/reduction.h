@@ -20,7 +20,7 @@ Tensor max(const Tensor& x, const Axes& axes, bool keepdim = false);
 /// The smallest element, likewise.
 Tensor min(const Tensor& x);
 Tensor min(const Tensor& x, const Axes& axes, bool keepdim = false);
-Tensor amax(const Tensor& x);  ///< PyTorch's and NumPy's name for max().
+Tensor amax(const Tensor& x);  ///< PyTorch's and NumPy's name for max(), as which errors name it.
 Tensor amax(const Tensor& x, const Axes& axes, bool keepdim = false);
 Tensor amin(const Tensor& x);  ///< Likewise for min().
 Tensor amin(const Tensor& x, const Axes& axes, bool keepdim = false);

@@ -91,24 +91,29 @@ Ordered ordered(std::string_view op, const Tensor& x, int64_t axis) {
 
 Tensor without(const Tensor& x, int64_t axis, bool keepdim) { return keepdim ? x : squeeze(x, axis); }
 
-Tensor flat(const Tensor& x) { return reshape(x, {x.numel()}); }
+/// Before x is laid out flat, so that a refusal leaves nothing on the tape.
+Tensor flat(std::string_view op, const Tensor& x) {
+  check(x.numel() > 0, "[{}] {} has no elements", op, x);
+  return reshape(x, {x.numel()});
+}
+
+void check_quantile(const Tensor& x, double q) {
+  check(q >= 0 && q <= 1, "[quantile] expected a fraction in [0, 1], got {}", q);
+  check(is_floating(x.dtype()), "[quantile] expected a floating dtype, got {}", x);
+}
 
 }  // namespace
 
-Tensor var(const Tensor& x, const VarianceOptions& options) {
-  return variance<false>(x, detail::every_axis(x.rank()), options);
-}
+Tensor var(const Tensor& x) { return var(x, detail::every_axis(x.rank())); }
 Tensor var(const Tensor& x, const Axes& axes, const VarianceOptions& options) {
   return variance<false>(x, axes, options);
 }
-Tensor stddev(const Tensor& x, const VarianceOptions& options) {
-  return variance<true>(x, detail::every_axis(x.rank()), options);
-}
+Tensor stddev(const Tensor& x) { return stddev(x, detail::every_axis(x.rank())); }
 Tensor stddev(const Tensor& x, const Axes& axes, const VarianceOptions& options) {
   return variance<true>(x, axes, options);
 }
 
-Tensor median(const Tensor& x) { return median(flat(x), 0); }
+Tensor median(const Tensor& x) { return median(flat("median", x), 0); }
 Tensor median(const Tensor& x, int64_t axis, bool keepdim) {
   const auto [values, no_nan] = ordered("median", x, axis);
   const int64_t n = x.size(axis);
@@ -116,10 +121,12 @@ Tensor median(const Tensor& x, int64_t axis, bool keepdim) {
   return without(is_floating(x.dtype()) ? where(no_nan, middle, last) : middle, axis, keepdim);
 }
 
-Tensor quantile(const Tensor& x, double q) { return quantile(flat(x), q, 0); }
+Tensor quantile(const Tensor& x, double q) {
+  check_quantile(x, q);
+  return quantile(flat("quantile", x), q, 0);
+}
 Tensor quantile(const Tensor& x, double q, int64_t axis, bool keepdim) {
-  check(q >= 0 && q <= 1, "[quantile] expected a fraction in [0, 1], got {}", q);
-  check(is_floating(x.dtype()), "[quantile] expected a floating dtype, got {}", x);
+  check_quantile(x, q);
   const auto [values, no_nan] = ordered("quantile", x, axis);
   const int64_t n = x.size(axis);
   const double place = q * static_cast<double>(n - 1), below = std::floor(place);

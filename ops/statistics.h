@@ -14,11 +14,11 @@ struct VarianceOptions {
 
 /// sum((x - mean(x))^2) / (n - correction), in two passes; the divisor is at least 0, so that one element gives nan,
 /// as does none.
-Tensor var(const Tensor& x, const VarianceOptions& options = {});
+Tensor var(const Tensor& x);
 Tensor var(const Tensor& x, const Axes& axes, const VarianceOptions& options = {});
 /// sqrt(var(x)): PyTorch's and NumPy's `std`, which under `using namespace reel` could not be told from the
 /// namespace. The gradient where all elements are equal is 0.
-Tensor stddev(const Tensor& x, const VarianceOptions& options = {});
+Tensor stddev(const Tensor& x);
 Tensor stddev(const Tensor& x, const Axes& axes, const VarianceOptions& options = {});
 
 /// The middle element, the lower one of two; nan where there is one. Throws over no elements. The gradient goes to the

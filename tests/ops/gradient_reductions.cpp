@@ -81,9 +81,8 @@ void add_aggregates(Table& table) {
     table.push_back({"var and stddev, correction " + std::to_string(correction),
                      {"var", "stddev"},
                      [=](const List& x) {
-                       return List{
-                           var(x[0], options),    var(x[0], 1, options),         var(x[0], {0, 1}, kept),
-                           stddev(x[0], options), stddev(x[0], {1, 0}, options), stddev(x[0], 1, kept)};
+                       return List{var(x[0]),    var(x[0], 1, options),         var(x[0], {0, 1}, kept),
+                                   stddev(x[0]), stddev(x[0], {1, 0}, options), stddev(x[0], 1, kept)};
                      },
                      {{{2, 3, 2}}, {{1, 3, 1}}, {{2, 2, 1}}},
                      {{-2, 2}, {100, 130}}});
