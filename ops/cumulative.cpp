@@ -29,6 +29,14 @@ void accumulate(const Tensor& input, Tensor& out, size_t axis, bool backwards, W
   const Tensor x = detail::contiguous_values(input);
   const Lines lines(x.shape(), axis);
   lines.for_groups([&](int64_t first, int64_t width) {
+    if (width == 1) {  // stays in a register
+      Wide<T> result = start;
+      for (int64_t k = 0; k < lines.count; ++k) {
+        const int64_t at = first + (backwards ? lines.count - 1 - k : k) * lines.inner;
+        out.raw<T>()[at] = static_cast<T>(result = next(static_cast<Wide<T>>(x.raw<T>()[at]), result));
+      }
+      return;
+    }
     Wide<T> results[Lines::most_columns];
     std::fill_n(results, width, start);
     for (int64_t k = 0; k < lines.count; ++k) {

@@ -15,6 +15,37 @@
 namespace reel {
 namespace {
 
+/// Sum of f(x) over a row, in lanes that a compiler can make vectors of.
+template <class T, class F> double row_sum(const T* x, int64_t n, const F& f) {
+  constexpr int64_t lanes = 8;
+  double sums[lanes] = {};
+  const int64_t whole = n / lanes * lanes;
+  for (int64_t k = 0; k < whole; k += lanes)
+    for (int64_t i = 0; i < lanes; ++i) sums[i] += f(static_cast<double>(x[k + i]));
+  for (int64_t k = whole; k < n; ++k) sums[k - whole] += f(static_cast<double>(x[k]));
+  double total = 0;
+  for (double sum_of_lane : sums) total += sum_of_lane;
+  return total;
+}
+
+template <class T> double squares_of_row(const T* x, int64_t n) {
+  const double mean_of_row = row_sum(x, n, [](double value) { return value; }) / static_cast<double>(n);
+  return row_sum(x, n, [=](double value) { return (value - mean_of_row) * (value - mean_of_row); });
+}
+
+template <class T>
+void squares_of_columns(const T* x, const detail::Lines& lines, int64_t width, double* squares) {
+  double means[detail::Lines::most_columns] = {};
+  for (int64_t k = 0; k < lines.count; ++k)
+    for (int64_t i = 0; i < width; ++i) means[i] += static_cast<double>(x[k * lines.inner + i]);
+  for (int64_t i = 0; i < width; ++i) means[i] /= static_cast<double>(lines.count);
+  for (int64_t k = 0; k < lines.count; ++k)
+    for (int64_t i = 0; i < width; ++i) {
+      const double distance = static_cast<double>(x[k * lines.inner + i]) - means[i];
+      squares[i] += distance * distance;
+    }
+}
+
 /// y = sum((x - mean)^2) / divisor over axes, or the root of that; in float64, which squares of float32 never leave.
 template <bool root> struct Variance {
   static constexpr std::string_view name = root ? "stddev" : "var";
@@ -49,20 +80,13 @@ template <bool root> struct Variance {
     const auto [x, lines] = detail::reduced_lines(input, mask);
     if (lines.count == 0) return detail::copy_values(full({}, NAN, {.dtype = out.dtype()}), out);
     lines.for_groups([&, &values = x, &line = lines](int64_t first, int64_t width) {
-      double means[Lines::most_columns] = {}, squares[Lines::most_columns] = {};
       const T* from = values.template raw<T>() + first;
-      const auto element = [&](int64_t k, int64_t i) {
-        return static_cast<double>(from[k * line.inner + i]);
-      };
-      for (int64_t k = 0; k < line.count; ++k)
-        for (int64_t i = 0; i < width; ++i) means[i] += element(k, i);
-      for (int64_t i = 0; i < width; ++i) means[i] /= static_cast<double>(line.count);
-      for (int64_t k = 0; k < line.count; ++k)
-        for (int64_t i = 0; i < width; ++i) {
-          const double distance = element(k, i) - means[i];
-          squares[i] += distance * distance;
-        }
       T* to = out.raw<T>() + first / (line.count * line.inner) * line.inner + first % line.inner;
+      double squares[Lines::most_columns] = {};
+      if (line.inner == 1)
+        squares[0] = squares_of_row(from, line.count);
+      else
+        squares_of_columns(from, line, width, squares);
       for (int64_t i = 0; i < width; ++i) {
         const double result = squares[i] / divisor;
         to[i] = static_cast<T>(root ? std::sqrt(result) : result);
