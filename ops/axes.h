@@ -1,4 +1,4 @@
-// A list of axes as an argument: 1, -1, {0, 2}.
+// A list of axes as an argument: 1, -1, {0, 2}; and what shapes become when axes are reduced.
 #pragma once
 
 #include <concepts>
@@ -34,6 +34,13 @@ inline uint32_t axes_mask(std::string_view op, const Axes& axes, size_t rank) {
   }
   return mask;
 }
+
+/// All axes of a tensor that has `rank` of them.
+Axes every_axis(size_t rank);
+/// `shape` without the axes of `mask`, or with extent 1 in their place.
+Shape reduced_shape(const Shape& shape, uint32_t mask, bool keepdim);
+/// How many elements are reduced to one: the product of the extents of the axes of `mask`.
+int64_t reduced_extent(const Shape& shape, uint32_t mask);
 
 }  // namespace detail
 }  // namespace reel

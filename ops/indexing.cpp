@@ -10,8 +10,9 @@
 namespace reel {
 namespace {
 
-// Rows copied by one thread at a time: a few tens of KB.
+// Rows copied by one thread at a time: a few tens of KB, and no fewer.
 constexpr int64_t rows_per_task = 256;
+constexpr int64_t bytes_per_task = 1 << 15;
 
 void check_indices(std::string_view op, const Tensor& indices) {
   check(indices.dtype() == DType::int64, "[{}] expected int64 indices, got {}", op, indices);
@@ -68,7 +69,8 @@ struct Embed {
     const auto bytes = row_size(table) * static_cast<int64_t>(item_size(table.dtype()));
     const auto* from = static_cast<const std::byte*>(table.raw_bytes());
     auto* to = static_cast<std::byte*>(out.raw_bytes());
-    detail::parallel_for(indices.numel(), rows_per_task, [&](int64_t begin, int64_t end) {
+    const int64_t grain = std::max(rows_per_task, bytes_per_task / std::max<int64_t>(1, bytes));
+    detail::parallel_for(indices.numel(), grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         std::memcpy(to + i * bytes, from + indices.raw<int64_t>()[i] * bytes, static_cast<size_t>(bytes));
     });

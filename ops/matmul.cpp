@@ -163,6 +163,12 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1), options), -1);
   if (a.rank() == 2 && b.rank() == 2) return apply(Product{options.transpose_a, options.transpose_b}, a, b);
   check_inner("matmul", a, b, options);
+  if (b.rank() > 2 &&
+      leading_axes(b).numel() == 1) {  // one matrix: no stack of copies, and no stack of gradients
+    Shape result = detail::broadcast_shapes("matmul", leading_axes(a), leading_axes(b));
+    const Tensor product = matmul(a, reshape(b, {b.size(-2), b.size(-1)}), options);
+    return reshape(product, with_matrix(result, product.size(-2), product.size(-1)));
+  }
   if (b.rank() == 2 && !options.transpose_a && a.numel() > 0)
     return rows_times(a, b, Product{false, options.transpose_b});
   return batched(options.transpose_a ? transpose(a) : a, options.transpose_b ? transpose(b) : b);

@@ -9,10 +9,13 @@
 #include "framework/parallel.h"
 #include "ops/arithmetic.h"
 #include "ops/compare.h"
+#include "ops/fold.h"
 #include "ops/shape.h"
 
 namespace reel {
 namespace {
+
+using detail::reduced_shape;
 
 // Elements combined at once: the partial results stay in L1.
 constexpr int64_t tile = 512;
@@ -160,17 +163,6 @@ template <class F> void reduce_with(const Tensor& x, uint32_t mask, Tensor& out)
   });
 }
 
-Shape reduced_shape(const Shape& shape, uint32_t mask, bool keepdim) {
-  Shape result;
-  for (size_t i = 0; i < shape.rank(); ++i) {
-    if (!(mask >> i & 1U))
-      result.push_back(shape[i]);
-    else if (keepdim)
-      result.push_back(1);
-  }
-  return result;
-}
-
 /// y = sum of x over axes
 struct Sum {
   static constexpr std::string_view name = "sum";
@@ -219,70 +211,82 @@ template <class F> struct Extreme {
   }
 };
 
-/// y = index of the largest along an axis
-struct Argmax {
-  static constexpr std::string_view name = "argmax";
+/// y = index of the largest (or smallest) along an axis
+template <bool largest> struct ArgExtreme {
+  static constexpr std::string_view name = largest ? "argmax" : "argmin";
   size_t axis;
   bool keepdim;
   TensorSpec shape(Inputs in) const {
-    check(in[0].shape()[axis] > 0, "[argmax] axis {} of {} has no elements to choose from", axis, in[0]);
+    check(in[0].shape()[axis] > 0, "[{}] axis {} of {} has no elements to choose from", name, axis, in[0]);
     return {reduced_shape(in[0].shape(), 1U << axis, keepdim), DType::int64};
   }
   void forward(Inputs in, Tensor& out) const {
     const auto [values, extents] = arrange(in[0], 1U << axis);
     const auto [outer, count, inner] = extents;
-    detail::dispatch(in[0].dtype(),
-                     [&, values = values, outer = outer, count = count, inner = inner](auto zero) {
-                       using T = decltype(zero);
-                       for (int64_t o = 0; o < outer; ++o)
-                         for (int64_t i = 0; i < inner; ++i) {
-                           const T* x = values.template raw<T>() + o * count * inner + i;
-                           int64_t best = 0;
-                           for (int64_t k = 1; k < count; ++k) {
-                             const T candidate = x[k * inner], leader = x[best * inner];
-                             if (leader != leader) break;  // a nan
-                             if (candidate > leader || candidate != candidate) best = k;
-                           }
-                           out.raw<int64_t>()[o * inner + i] = best;
-                         }
-                     });
+    detail::dispatch(
+        in[0].dtype(), [&, values = values, outer = outer, count = count, inner = inner](auto zero) {
+          using T = decltype(zero);
+          for (int64_t o = 0; o < outer; ++o)
+            for (int64_t i = 0; i < inner; ++i) {
+              const T* x = values.template raw<T>() + o * count * inner + i;
+              int64_t best = 0;
+              for (int64_t k = 1; k < count; ++k) {
+                const T candidate = x[k * inner], leader = x[best * inner];
+                if (leader != leader) break;  // a nan
+                if ((largest ? candidate > leader : candidate < leader) || candidate != candidate) best = k;
+              }
+              out.raw<int64_t>()[o * inner + i] = best;
+            }
+        });
   }
 };
 
 uint32_t all_axes(const Tensor& x) { return (1U << x.rank()) - 1; }
 
-int64_t count_over(const Tensor& x, uint32_t mask) {
-  int64_t n = 1;
-  for (size_t i = 0; i < x.rank(); ++i)
-    if (mask >> i & 1U) n *= x.shape()[i];
-  return n;
+Tensor sum_over(const Tensor& x, uint32_t mask, bool keepdim) {
+  return is_floating(x.dtype()) ? apply(Sum{mask, keepdim}, x) : detail::integer_sum(x, mask, keepdim);
+}
+Tensor max_over(const Tensor& x, uint32_t mask, bool keepdim) {
+  return is_floating(x.dtype()) ? apply(Extreme<Maximum>{mask, keepdim}, x)
+                                : detail::integer_max(x, mask, keepdim);
+}
+Tensor min_over(const Tensor& x, uint32_t mask, bool keepdim) {
+  return is_floating(x.dtype()) ? apply(Extreme<Minimum>{mask, keepdim}, x)
+                                : detail::integer_min(x, mask, keepdim);
 }
 
 Tensor mean_over(const Tensor& x, uint32_t mask, bool keepdim) {
   check(is_floating(x.dtype()), "[mean] expected a floating dtype, got {}", x);
-  return apply(Sum{mask, keepdim}, x) / static_cast<double>(count_over(x, mask));
+  return apply(Sum{mask, keepdim}, x) / static_cast<double>(detail::reduced_extent(x.shape(), mask));
 }
 
 }  // namespace
 
-Tensor sum(const Tensor& x) { return apply(Sum{all_axes(x), false}, x); }
+Tensor sum(const Tensor& x) { return sum_over(x, all_axes(x), false); }
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim) {
-  return apply(Sum{detail::axes_mask("sum", axes, x.rank()), keepdim}, x);
+  return sum_over(x, detail::axes_mask("sum", axes, x.rank()), keepdim);
 }
 Tensor mean(const Tensor& x) { return mean_over(x, all_axes(x), false); }
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdim) {
   return mean_over(x, detail::axes_mask("mean", axes, x.rank()), keepdim);
 }
-Tensor max(const Tensor& x) { return apply(Extreme<Maximum>{all_axes(x), false}, x); }
+Tensor max(const Tensor& x) { return max_over(x, all_axes(x), false); }
 Tensor max(const Tensor& x, const Axes& axes, bool keepdim) {
-  return apply(Extreme<Maximum>{detail::axes_mask("max", axes, x.rank()), keepdim}, x);
+  return max_over(x, detail::axes_mask("max", axes, x.rank()), keepdim);
 }
-Tensor min(const Tensor& x) { return apply(Extreme<Minimum>{all_axes(x), false}, x); }
+Tensor min(const Tensor& x) { return min_over(x, all_axes(x), false); }
 Tensor min(const Tensor& x, const Axes& axes, bool keepdim) {
-  return apply(Extreme<Minimum>{detail::axes_mask("min", axes, x.rank()), keepdim}, x);
+  return min_over(x, detail::axes_mask("min", axes, x.rank()), keepdim);
 }
+Tensor amax(const Tensor& x) { return max(x); }
+Tensor amax(const Tensor& x, const Axes& axes, bool keepdim) { return max(x, axes, keepdim); }
+Tensor amin(const Tensor& x) { return min(x); }
+Tensor amin(const Tensor& x, const Axes& axes, bool keepdim) { return min(x, axes, keepdim); }
 Tensor argmax(const Tensor& x, int64_t axis, bool keepdim) {
-  return apply(Argmax{detail::normalize_axis("argmax", axis, x.rank()), keepdim}, x);
+  return apply(ArgExtreme<true>{detail::normalize_axis("argmax", axis, x.rank()), keepdim}, x);
+}
+Tensor argmin(const Tensor& x, int64_t axis, bool keepdim) {
+  return apply(ArgExtreme<false>{detail::normalize_axis("argmin", axis, x.rank()), keepdim}, x);
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {

@@ -2,7 +2,9 @@
 
 #include <cmath>
 
+#include "framework/memory.h"
 #include "framework/random.h"
+#include "framework/tape.h"
 #include "ops/arithmetic.h"
 #include "ops/shape.h"
 #include "ops/slicing.h"
@@ -82,7 +84,15 @@ const std::vector<Pair> pairs = {{{3}, {3}},
                                  {{5, 2, 0}, {0, 4}},
                                  {{17, 33}, {33, 65}},
                                  {{3, 1, 9, 16}, {2, 16, 8}},
-                                 {{2, 2, 1, 2, 3}, {2, 1, 3, 3, 1}}};
+                                 {{2, 2, 1, 2, 3}, {2, 1, 3, 3, 1}},
+                                 {{2, 3}, {1, 1, 3, 4}},
+                                 {{5, 2, 3}, {1, 1, 3, 4}},
+                                 {{3}, {1, 3, 4}},
+                                 {{0, 2, 3}, {1, 1, 3, 4}},
+                                 {{3}, {1, 2, 1, 2, 1, 2, 3, 2}},
+                                 {{1, 2, 1, 2, 1, 2, 2, 3}, {3}},
+                                 {{1, 2, 1, 2, 1, 2, 2, 3}, {2, 1, 1, 1, 2, 1, 3, 2}},
+                                 {{2, 1, 2, 1, 1, 1, 2, 3}, {3, 2}}};
 
 }  // namespace
 
@@ -189,6 +199,16 @@ TEST_CASE("nan and infinity go through a product as through sums", "[matmul]") {
     CHECK(std::isnan(values[2]));
     CHECK(std::isnan(values[3]));
   }
+}
+
+TEST_CASE("one matrix for a whole stack is not repeated, nor is its gradient", "[matmul]") {
+  const Tensor a = ones({64, 8, 32}), b = ones({1, 32, 32}), g = ones({64, 8, 32});
+  Tape tape;
+  tape.watch(b);
+  release_cached_memory();
+  const Tensor gradient = tape.gradient(matmul(a, b), {b}, {.gradient = g})[0];
+  CHECK(gradient.to_vector<float>() == std::vector<float>(32 * 32, 64.0F * 8));
+  CHECK(cached_bytes() < 64 * 32 * 32 * sizeof(float));  // what was held for a while, and given back
 }
 
 TEST_CASE("stacks of matrices whose rows skip, with a rest", "[matmul]") {
