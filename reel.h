@@ -21,6 +21,7 @@
 #include <reel/ops/activation.h>
 #include <reel/ops/arithmetic.h>
 #include <reel/ops/compare.h>
+#include <reel/ops/distance.h>
 #include <reel/ops/dropout.h>
 #include <reel/ops/indexing.h>
 #include <reel/ops/jacobian.h>
