@@ -153,6 +153,7 @@ class RecordedGradient {
 
   Tensor operator()(const Tensor& losses, const Tensor& upper) const {
     const std::vector<Tensor> emissions = unbind(emissions_, 2);
+    if (emissions.empty()) return zeros({times_, sequences_, classes_}, wide_);
     std::vector<Tensor> alpha = forward(emissions), beta = backward(emissions);
     for (size_t t = 0; t < alpha.size(); ++t) alpha[t] = alpha[t] + beta[t];
     const Tensor infinite = equal(losses, -impossible);
@@ -316,10 +317,10 @@ std::vector<int64_t> target_starts(const Tensor& targets, int64_t sequences,
   int64_t total = 0;
   for (int64_t length : lengths) {
     check(length >= 0, "[ctc_loss] target_lengths of at least 0 expected, got {}", length);
+    check(length <= (targets.rank() == 1 ? targets.numel() - total : targets.shape()[1]),
+          "[ctc_loss] a target length of {} does not fit the targets {}", length, targets);
     starts.push_back(total);
     total += targets.rank() == 2 ? targets.shape()[1] : length;
-    check(targets.rank() == 1 ? total <= targets.numel() : length <= targets.shape()[1],
-          "[ctc_loss] a target length of {} does not fit the targets {}", length, targets);
   }
   check(targets.rank() == 1 ? total == targets.numel() : targets.shape()[0] == sequences,
         "[ctc_loss] targets [{}, S] or [{}] expected for {} sequences and their target_lengths, got {}",
@@ -330,8 +331,8 @@ std::vector<int64_t> target_starts(const Tensor& targets, int64_t sequences,
 std::shared_ptr<const Batch> make_batch(const Tensor& log_probs, const Tensor& targets,
                                         const std::vector<int64_t>& input_lengths,
                                         const std::vector<int64_t>& target_lengths, int64_t blank) {
-  const int64_t times = log_probs.shape()[0], sequences = log_probs.shape()[1],
-                classes = log_probs.shape()[2];
+  const int64_t times = log_probs.shape()[0], classes = log_probs.shape().back(),
+                sequences = log_probs.rank() == 2 ? 1 : log_probs.shape()[1];
   const auto one_each = static_cast<size_t>(sequences);
   check(input_lengths.size() == one_each && target_lengths.size() == one_each,
         "[ctc_loss] for log_probs {} {} lengths expected, got {} input_lengths and {} target_lengths",
@@ -377,8 +378,8 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const std::vecto
   check(targets.dtype() == DType::int64 && (targets.rank() == 1 || (targets.rank() == 2 && !single)),
         "[ctc_loss] int64 targets {} expected for {}, got {}",
         single ? "[S]" : "[N, S] or one after the other", log_probs, targets);
+  const auto batch = make_batch(log_probs, targets, input_lengths, target_lengths, options.blank);
   const Tensor x = single ? unsqueeze(log_probs, 1) : log_probs;
-  const auto batch = make_batch(x, targets, input_lengths, target_lengths, options.blank);
   Tensor losses = apply(Ctc{batch}, x)[0];
   if (options.zero_infinity) losses = masked_fill(losses, equal(losses, -impossible), 0);
   if (options.reduction == Reduction::mean) {
