@@ -1,6 +1,4 @@
-// Connectionist temporal classification: Graves et al., 2006. The states of a target l1 l2 ... are
-// blank l1 blank l2 ... blank; a path stays, goes on by one, or by two where that skips a blank between different labels.
-// Times of one sequence follow one another; sequences are shared between threads.
+// ctc_loss: its op, the gradient of its gradient, and the checks of its many arguments. Sequences are shared between threads.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -11,6 +9,7 @@
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "ops/compare.h"
+#include "ops/ctc_paths.h"
 #include "ops/indexing.h"
 #include "ops/loss.h"
 #include "ops/loss_common.h"
@@ -26,118 +25,20 @@ constexpr double impossible = -std::numeric_limits<double>::infinity();
 // Steps of states, of about 10 ns each, that are worth a second thread.
 constexpr int64_t parallel_steps = 1 << 12;
 
-/// What is known of a batch besides its probabilities.
-struct Batch {
-  std::vector<int64_t> times;   ///< [N]
-  std::vector<int64_t> counts;  ///< [N]: states of each target, 2 S + 1.
-  int64_t width = 0;            ///< The most states.
-  std::vector<int64_t> labels;  ///< [N, width]: the states' classes; blanks behind the target.
-  std::vector<double> skips;    ///< [N, width + 2]: 0 where state s can be reached from s - 2, else -inf.
-
-  const int64_t* labels_of(int64_t n) const { return labels.data() + n * width; }
-  const double* skips_of(int64_t n) const { return skips.data() + n * (width + 2); }
-};
-
-/// log(exp(a[i]) + exp(b[i]) + exp(c[i]))
-void add_logs(const double* a, const double* b, const double* c, double* out, int64_t n) {
-  static const detail::TileKernel kernel = detail::kernels_of<LogAddExp3>().value(DType::float64);
-  const void* in[] = {a, b, c};
-  kernel("", in, out, n);
-}
-
-void exponentials(const double* x, double* out, int64_t n) {
-  static const detail::TileKernel kernel = detail::kernels_of<Exp>().value(DType::float64);
-  const void* in[] = {x};
-  kernel("", in, out, n);
-}
-
-/// Sequence n's row of log_probs [T, N, C] at a time.
-template <class T> struct Rows {
-  T* first;
-  int64_t step;
-  int64_t classes;
-  T* at(int64_t time) const { return first + time * step; }
-};
-
-/// alpha(t, s), equations 5 to 7 as logarithms, in rows of width + 2 that begin with two impossible states.
-template <class T> void run_forward(const Batch& batch, int64_t n, Rows<T> log_probs, double* alpha) {
-  const int64_t count = batch.counts[static_cast<size_t>(n)], times = batch.times[static_cast<size_t>(n)];
-  const int64_t* labels = batch.labels_of(n);
-  const double* skips = batch.skips_of(n);
-  const int64_t row = batch.width + 2;
-  std::vector<double> skipped(static_cast<size_t>(count));
-  for (int64_t t = 0; t < times; ++t) {
-    double* states = alpha + t * row + 2;
-    states[-2] = states[-1] = impossible;
-    if (t == 0) {
-      for (int64_t s = 0; s < count; ++s) states[s] = s < 2 ? 0 : impossible;
-    } else {
-      const double* before = states - row;
-      for (int64_t s = 0; s < count; ++s) skipped[static_cast<size_t>(s)] = before[s - 2] + skips[s];
-      add_logs(before, before - 1, skipped.data(), states, count);
-    }
-    const T* p = log_probs.at(t);
-    for (int64_t s = 0; s < count; ++s) states[s] += static_cast<double>(p[labels[s]]);
-  }
-}
-
-/// -log p(l | x), equation 8.
-double loss_of(const Batch& batch, int64_t n, const double* alpha) {
-  const int64_t count = batch.counts[static_cast<size_t>(n)], times = batch.times[static_cast<size_t>(n)];
-  if (times == 0) return count == 1 ? 0 : -impossible;
-  // With a single state, what stands before it is impossible.
-  const double* last = alpha + (times - 1) * (batch.width + 2) + count + 1;
-  double result = 0;
-  add_logs(last, last - 1, &impossible, &result, 1);
-  return -result;
-}
-
-/// Adds -scale * p(state at t | l, x) to the classes' gradients, going back with beta(t, s), equations 9 to 11, without its
-/// emission at t.
-template <class T>
-void run_backward(const Batch& batch, int64_t n, Rows<T> log_probs, const double* alpha, double loss,
-                  double scale, Rows<T> gradient) {
-  const int64_t count = batch.counts[static_cast<size_t>(n)], times = batch.times[static_cast<size_t>(n)];
-  const int64_t* labels = batch.labels_of(n);
-  const double* skips = batch.skips_of(n);
-  const int64_t row = batch.width + 2, classes = log_probs.classes;
-  std::vector<double> beta(static_cast<size_t>(count), impossible), visits(beta), skipped(beta);
-  std::vector<double> next(static_cast<size_t>(count) + 2, impossible);  // beta with its emission
-  std::vector<double> sums(static_cast<size_t>(classes));
-  for (int64_t t = times; t-- > 0;) {
-    if (t + 1 == times) {
-      for (int64_t s = std::max<int64_t>(0, count - 2); s < count; ++s) beta[static_cast<size_t>(s)] = 0;
-    } else {
-      const T* p = log_probs.at(t + 1);
-      for (int64_t s = 0; s < count; ++s)
-        next[static_cast<size_t>(s)] = beta[static_cast<size_t>(s)] + static_cast<double>(p[labels[s]]);
-      for (int64_t s = 0; s < count; ++s)
-        skipped[static_cast<size_t>(s)] = next[static_cast<size_t>(s) + 2] + skips[s + 2];
-      add_logs(next.data(), next.data() + 1, skipped.data(), beta.data(), count);
-    }
-    const double* states = alpha + t * row + 2;
-    for (int64_t s = 0; s < count; ++s)
-      visits[static_cast<size_t>(s)] = states[s] + beta[static_cast<size_t>(s)] + loss;
-    exponentials(visits.data(), visits.data(), count);
-    std::fill(sums.begin(), sums.end(), 0.0);
-    for (int64_t s = 0; s < count; ++s)
-      sums[static_cast<size_t>(labels[s])] += visits[static_cast<size_t>(s)];
-    T* out = gradient.at(t);
-    for (int64_t c = 0; c < classes; ++c) out[c] = static_cast<T>(-scale * sums[static_cast<size_t>(c)]);
-  }
-}
+using detail::CtcBatch;
+using detail::CtcRows;
 
 /// Without any alignment the loss is inf and its gradient nan, unless it is not asked for, as with zero_infinity.
 bool has_no_gradient(double loss, double upper) { return loss == -impossible && upper != 0; }
 
-int64_t sequences_per_task(const Batch& batch, int64_t times) {
+int64_t sequences_per_task(const CtcBatch& batch, int64_t times) {
   return std::max<int64_t>(1, parallel_steps / std::max<int64_t>(1, times * batch.width));
 }
 
 /// The gradient to log_probs, as a composition of public ops.
 class RecordedGradient {
  public:
-  RecordedGradient(const Batch& batch, const Tensor& log_probs)
+  RecordedGradient(const CtcBatch& batch, const Tensor& log_probs)
       : batch_(batch),
         times_(log_probs.shape()[0]),
         sequences_(log_probs.shape()[1]),
@@ -146,7 +47,7 @@ class RecordedGradient {
     std::vector<int64_t> places = batch.labels;
     for (size_t i = 0; i < places.size(); ++i) places[i] += static_cast<int64_t>(i) / batch.width * classes_;
     places_ = from_vector(places, {sequences_, batch.width});
-    skips_ = states([&](int64_t n, int64_t s) { return batch.skips_of(n)[s]; });
+    skips_ = states([&](int64_t n, int64_t s) { return batch.skips_of(n)[s] == 1 ? 0 : impossible; });
     // [N, width, T]: the rows are the classes of all sequences.
     emissions_ = embedding(reshape(permute(log_probs, {1, 2, 0}), {sequences_ * classes_, times_}), places_);
   }
@@ -233,7 +134,7 @@ class RecordedGradient {
     return detail::cast_values(from_vector(result, {times_, sequences_, 1}), wide_.dtype);
   }
 
-  const Batch& batch_;
+  const CtcBatch& batch_;
   int64_t times_, sequences_, classes_;
   TensorOptions wide_;
   Tensor places_, skips_, emissions_;
@@ -242,19 +143,19 @@ class RecordedGradient {
 /// losses [N], and the logarithms of alpha, which backward reads
 struct Ctc {
   static constexpr std::string_view name = "ctc_loss";
-  std::shared_ptr<const Batch> batch;
+  std::shared_ptr<const CtcBatch> batch;
 
   std::vector<Tensor> run(Inputs in) const {
     const Tensor log_probs = detail::contiguous_values(in[0]);
     const int64_t times = log_probs.shape()[0], sequences = log_probs.shape()[1];
     const Tensor losses = empty({sequences}, {.dtype = log_probs.dtype()});
-    const Tensor alpha = empty({sequences, times, batch->width + 2}, {.dtype = DType::float64});
+    const Tensor alpha = empty({sequences, times, batch->row()}, {.dtype = DType::float64});
     detail::dispatch_floating(name, log_probs.dtype(), [&](auto zero) {
       using T = decltype(zero);
       detail::parallel_for(sequences, sequences_per_task(*batch, times), [&](int64_t begin, int64_t end) {
         for (int64_t n = begin; n < end; ++n) {
-          run_forward(*batch, n, rows<T>(log_probs, n), alpha_of(alpha, n));
-          losses.raw<T>()[n] = static_cast<T>(loss_of(*batch, n, alpha_of(alpha, n)));
+          detail::ctc_forward(*batch, n, rows<T>(log_probs, n), alpha_of(alpha, n));
+          losses.raw<T>()[n] = static_cast<T>(detail::ctc_loss_from(*batch, n, alpha_of(alpha, n)));
         }
       });
     });
@@ -285,15 +186,16 @@ struct Ctc {
   }
 
  private:
-  template <class T> static Rows<T> rows(const Tensor& log_probs, int64_t n) {
+  template <class T> static CtcRows<T> rows(const Tensor& log_probs, int64_t n) {
     const int64_t classes = log_probs.shape()[2];
     return {log_probs.raw<T>() + n * classes, log_probs.shape()[1] * classes, classes};
   }
   template <class T>
-  void add_gradient(int64_t n, Rows<T> log_probs, const double* alpha, double upper, Rows<T> gradient) const {
-    const double loss = loss_of(*batch, n, alpha);
+  void add_gradient(int64_t n, CtcRows<T> log_probs, const double* alpha, double upper,
+                    CtcRows<T> gradient) const {
+    const double loss = detail::ctc_loss_from(*batch, n, alpha);
     if (loss != -impossible) {
-      run_backward(*batch, n, log_probs, alpha, loss, upper, gradient);
+      detail::ctc_backward(*batch, n, log_probs, alpha, upper, gradient);
     } else if (has_no_gradient(loss, upper)) {
       for (int64_t t = 0; t < batch->times[static_cast<size_t>(n)]; ++t)
         std::fill_n(gradient.at(t), gradient.classes, static_cast<T>(NAN));
@@ -328,9 +230,9 @@ std::vector<int64_t> target_starts(const Tensor& targets, int64_t sequences,
   return starts;
 }
 
-std::shared_ptr<const Batch> make_batch(const Tensor& log_probs, const Tensor& targets,
-                                        const std::vector<int64_t>& input_lengths,
-                                        const std::vector<int64_t>& target_lengths, int64_t blank) {
+std::shared_ptr<const CtcBatch> make_batch(const Tensor& log_probs, const Tensor& targets,
+                                           const std::vector<int64_t>& input_lengths,
+                                           const std::vector<int64_t>& target_lengths, int64_t blank) {
   const int64_t times = log_probs.shape()[0], classes = log_probs.shape().back(),
                 sequences = log_probs.rank() == 2 ? 1 : log_probs.shape()[1];
   const auto one_each = static_cast<size_t>(sequences);
@@ -344,24 +246,24 @@ std::shared_ptr<const Batch> make_batch(const Tensor& log_probs, const Tensor& t
   const std::vector<int64_t> starts = target_starts(targets, sequences, target_lengths);
   const std::vector<int64_t> values = targets.to_vector<int64_t>();
 
-  auto batch = std::make_shared<Batch>();
+  auto batch = std::make_shared<CtcBatch>();
   batch->times = input_lengths;
   for (int64_t length : target_lengths) {
     batch->counts.push_back(2 * length + 1);
     batch->width = std::max(batch->width, 2 * length + 1);
   }
   batch->labels.assign(one_each * static_cast<size_t>(batch->width), blank);
-  batch->skips.assign(one_each * static_cast<size_t>(batch->width + 2), impossible);
+  batch->skips.assign(batch->labels.size(), 0);
   for (size_t n = 0; n < one_each; ++n) {
     int64_t* labels = batch->labels.data() + static_cast<int64_t>(n) * batch->width;
-    double* skips = batch->skips.data() + static_cast<int64_t>(n) * (batch->width + 2);
+    double* skips = batch->skips.data() + static_cast<int64_t>(n) * batch->width;
     for (int64_t i = 0; i < target_lengths[n]; ++i) {
       const int64_t label = values[static_cast<size_t>(starts[n] + i)];
       check(label >= 0 && label < classes,
             "[ctc_loss] label {} at position {} of target {} is outside [0, {})", label, i, n, classes);
       check(label != blank, "[ctc_loss] label {} at position {} of target {} is the blank", label, i, n);
       labels[2 * i + 1] = label;
-      if (i > 0 && label != labels[2 * i - 1]) skips[2 * i + 1] = 0;
+      if (i > 0 && label != labels[2 * i - 1]) skips[2 * i + 1] = 1;
     }
   }
   return batch;
