@@ -140,45 +140,45 @@ class RecordedGradient {
   Tensor places_, skips_, emissions_;
 };
 
-/// losses [N], and the logarithms of alpha, which backward reads
+/// -log p(target | x) for each sequence
 struct Ctc {
   static constexpr std::string_view name = "ctc_loss";
   std::shared_ptr<const CtcBatch> batch;
+  /// [N, T, width + 2]: what forward leaves for backward. No output of the op, for parts of it stay unwritten.
+  Tensor alpha;
 
-  std::vector<Tensor> run(Inputs in) const {
+  TensorSpec shape(Inputs in) const { return {Shape{in[0].shape()[1]}, in[0].dtype()}; }
+
+  void forward(Inputs in, Tensor& out) const {
     const Tensor log_probs = detail::contiguous_values(in[0]);
-    const int64_t times = log_probs.shape()[0], sequences = log_probs.shape()[1];
-    const Tensor losses = empty({sequences}, {.dtype = log_probs.dtype()});
-    const Tensor alpha = empty({sequences, times, batch->row()}, {.dtype = DType::float64});
+    const int64_t grain = sequences_per_task(*batch, log_probs.shape()[0]);
     detail::dispatch_floating(name, log_probs.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      detail::parallel_for(sequences, sequences_per_task(*batch, times), [&](int64_t begin, int64_t end) {
+      detail::parallel_for(log_probs.shape()[1], grain, [&](int64_t begin, int64_t end) {
         for (int64_t n = begin; n < end; ++n) {
-          detail::ctc_forward(*batch, n, rows<T>(log_probs, n), alpha_of(alpha, n));
-          losses.raw<T>()[n] = static_cast<T>(detail::ctc_loss_from(*batch, n, alpha_of(alpha, n)));
+          detail::ctc_forward(*batch, n, rows<T>(log_probs, n), alpha_of(n));
+          out.raw<T>()[n] = static_cast<T>(detail::ctc_loss_from(*batch, n, alpha_of(n)));
         }
       });
     });
-    return {losses, alpha};
   }
 
-  Saves saves(uint32_t) const { return Saves::input(0) | Saves::output(0) | Saves::output(1); }
+  Saves saves(uint32_t) const { return Saves::input(0) | Saves::output(); }
 
   void vjp(Backward& b) const {
     if (b.recorded()) {
-      b.set(0, RecordedGradient(*batch, b.input(0))(b.output(0), b.grad(0)));
+      b.set(0, RecordedGradient(*batch, b.input(0))(b.output(), b.grad()));
       return;
     }
     const Tensor log_probs = detail::contiguous_values(b.input(0));
-    const Tensor upper = detail::contiguous_values(b.grad(0));
-    const Tensor& alpha = b.output(1);
+    const Tensor upper = detail::contiguous_values(b.grad());
     const Tensor gradient = zeros_like(log_probs);
     const int64_t grain = sequences_per_task(*batch, log_probs.shape()[0]);
     detail::dispatch_floating(name, log_probs.dtype(), [&](auto zero) {
       using T = decltype(zero);
       detail::parallel_for(log_probs.shape()[1], grain, [&](int64_t begin, int64_t end) {
         for (int64_t n = begin; n < end; ++n)
-          add_gradient(n, rows<T>(log_probs, n), alpha_of(alpha, n), static_cast<double>(upper.raw<T>()[n]),
+          add_gradient(n, rows<T>(log_probs, n), static_cast<double>(upper.raw<T>()[n]),
                        rows<T>(gradient, n));
       });
     });
@@ -191,19 +191,16 @@ struct Ctc {
     return {log_probs.raw<T>() + n * classes, log_probs.shape()[1] * classes, classes};
   }
   template <class T>
-  void add_gradient(int64_t n, CtcRows<T> log_probs, const double* alpha, double upper,
-                    CtcRows<T> gradient) const {
-    const double loss = detail::ctc_loss_from(*batch, n, alpha);
+  void add_gradient(int64_t n, CtcRows<T> log_probs, double upper, CtcRows<T> gradient) const {
+    const double loss = detail::ctc_loss_from(*batch, n, alpha_of(n));
     if (loss != -impossible) {
-      detail::ctc_backward(*batch, n, log_probs, alpha, upper, gradient);
+      detail::ctc_backward(*batch, n, log_probs, alpha_of(n), upper, gradient);
     } else if (has_no_gradient(loss, upper)) {
       for (int64_t t = 0; t < batch->times[static_cast<size_t>(n)]; ++t)
         std::fill_n(gradient.at(t), gradient.classes, static_cast<T>(NAN));
     }
   }
-  static double* alpha_of(const Tensor& alpha, int64_t n) {
-    return alpha.raw<double>() + n * alpha.shape()[1] * alpha.shape()[2];
-  }
+  double* alpha_of(int64_t n) const { return alpha.raw<double>() + n * alpha.shape()[1] * alpha.shape()[2]; }
 };
 
 std::vector<int64_t> lengths_of(const Tensor& lengths, const char* what) {
@@ -282,7 +279,8 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const std::vecto
         single ? "[S]" : "[N, S] or one after the other", log_probs, targets);
   const auto batch = make_batch(log_probs, targets, input_lengths, target_lengths, options.blank);
   const Tensor x = single ? unsqueeze(log_probs, 1) : log_probs;
-  Tensor losses = apply(Ctc{batch}, x)[0];
+  const Tensor alpha = empty({x.shape()[1], x.shape()[0], batch->row()}, {.dtype = DType::float64});
+  Tensor losses = apply(Ctc{batch, alpha}, x);
   if (options.zero_infinity) losses = masked_fill(losses, equal(losses, -impossible), 0);
   if (options.reduction == Reduction::mean) {
     std::vector<double> divisors;

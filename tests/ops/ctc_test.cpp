@@ -1,7 +1,7 @@
 #include <cmath>
 #include <limits>
 
-#include "framework/gradcheck.h"
+#include "framework/anomaly.h"
 #include "framework/random.h"
 #include "framework/tape.h"
 #include "ops/arithmetic.h"
@@ -188,6 +188,18 @@ TEST_CASE("ctc_loss in float32 keeps float32's digits over long sequences", "[lo
                          {log_probs})[0];
   };
   CHECK(difference_in_value(gradient(detail::cast_values(x, DType::float32)), gradient(x), 2e-5) == "");
+}
+
+TEST_CASE("ctc_loss is no anomaly, with states that nothing reaches and sequences of several lengths",
+          "[loss][ctc]") {
+  const AnomalyMode mode({.infinities = true});
+  Random random(5);
+  const Tensor log_probs = log_softmax(randn({6, 3, 4}, wide, random));
+  const Tensor targets = from_vector<int64_t>({1, 2, 3, 3, 0, 0, 0, 0, 0}, {3, 3});
+  Tape tape;
+  tape.watch(log_probs);
+  const Tensor loss = ctc_loss(log_probs, targets, {6, 2, 1}, {3, 1, 0});
+  CHECK(std::isfinite(sum(tape.gradient(loss, {log_probs})[0]).item()));
 }
 
 }  // namespace reel
