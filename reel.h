@@ -23,6 +23,7 @@
 #include <reel/ops/arithmetic.h>
 #include <reel/ops/compare.h>
 #include <reel/ops/cumulative.h>
+#include <reel/ops/distance.h>
 #include <reel/ops/dropout.h>
 #include <reel/ops/einsum.h>
 #include <reel/ops/indexing.h>

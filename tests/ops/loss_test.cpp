@@ -6,7 +6,9 @@
 #include "ops/arithmetic.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
+#include "ops/softmax.h"
 #include "tests/catch.h"
+#include "tests/ops/loss_fixture.h"
 #include "tests/reference.h"
 
 namespace reel {
@@ -73,6 +75,63 @@ TEST_CASE("cross_entropy over logits 1000 apart has finite gradients p - target"
     CHECK(difference(tape.gradient(loss, {logits})[0], tensor({{1, 0, -1}, {0, 0, 0}}, {.dtype = dtype}),
                      1e-6) == "");
   }
+}
+
+TEST_CASE("cross_entropy and nll_loss are PyTorch's in every combination of options", "[loss]") {
+  const SafetensorsFile file = load_reference("losses/classes");
+  for (const auto& [layout, axis] : {std::pair{"last", -1}, {"axis1", 1}})
+    for (const bool weighted : {false, true}) {
+      const std::string weight_text = weighted ? "weight." : "plain.";
+      const auto weight = [=](const LossArguments& a) { return weighted ? a["weight"] : Tensor(); };
+      for (const auto& [smooth, smoothing] :
+           {std::pair{"smooth0", 0.0}, {"smooth0.1", 0.1}, {"smooth1", 1.0}}) {
+        for (const auto& [text, ignore] : {std::pair{"plain.", -100}, {"ignore.", 1}})
+          check_loss(
+              file, layout, "index." + weight_text + text + smooth,
+              [=, axis = axis, ignore = ignore, smoothing = smoothing](const LossArguments& a, Reduction r) {
+                return cross_entropy(a["x"], a["index"],
+                                     {.reduction = r,
+                                      .weight = weight(a),
+                                      .ignore_index = ignore,
+                                      .label_smoothing = smoothing,
+                                      .axis = axis});
+              });
+        check_loss(file, layout, "probability." + weight_text + smooth,
+                   [=, axis = axis, smoothing = smoothing](const LossArguments& a, Reduction r) {
+                     return cross_entropy(
+                         a["x"], a["probability"],
+                         {.reduction = r, .weight = weight(a), .label_smoothing = smoothing, .axis = axis});
+                   });
+      }
+      for (const auto& [text, ignore] : {std::pair{"plain", -100}, {"ignore", 1}})
+        check_loss(file, layout, "nll." + weight_text + text,
+                   [=, axis = axis, ignore = ignore](const LossArguments& a, Reduction r) {
+                     return nll_loss(
+                         a["x"], a["index"],
+                         {.reduction = r, .weight = weight(a), .ignore_index = ignore, .axis = axis});
+                   });
+    }
+  for (const char* group : {"extreme_f64", "extreme_f32"})
+    for (const auto& [smooth, smoothing] : {std::pair{"smooth0", 0.0}, {"smooth0.1", 0.1}})
+      check_loss(
+          file, group, std::string("index.") + smooth,
+          [smoothing = smoothing](const LossArguments& a, Reduction r) {
+            return cross_entropy(a["x"], a["index"], {.reduction = r, .label_smoothing = smoothing});
+          },
+          1e-6, 1e-6);
+}
+
+TEST_CASE("certain probabilities are indices", "[loss]") {
+  const Tensor logits = tensor({{1, 2, -1}, {0.5, 0, 3}}), weight = tensor({2, 3, 4});
+  const Tensor certain = tensor({{0, 1, 0}, {0, 0, 1}}), index = from_vector<int64_t>({1, 2});
+  for (double smoothing : {0.0, 0.2}) {
+    const auto loss = [&](const Tensor& targets) {
+      return cross_entropy(logits, targets,
+                           {.reduction = Reduction::sum, .weight = weight, .label_smoothing = smoothing});
+    };
+    CHECK(difference(loss(certain), loss(index), 2e-6) == "");
+  }
+  CHECK(difference(nll_loss(log_softmax(logits), index), cross_entropy(logits, index)) == "");
 }
 
 }  // namespace reel
