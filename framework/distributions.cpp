@@ -82,7 +82,7 @@ double lower_quantile(double p) {
   return x - error / (1 + x * error / 2);
 }
 
-/// A standard normal number in [low, high], low < -low or so: the range's probability is told by its lower tail.
+/// The standard normal number in [low, high] below which `uniform` of the range's probability lies; low <= 0.
 double truncated_quantile(double low, double high, double uniform) {
   const double below = lower_tail(low), above = lower_tail(-high);
   const double mass = high <= 0 ? lower_tail(high) - below : 1 - below - above;
