@@ -13,7 +13,7 @@
 namespace reel {
 namespace {
 
-constexpr int64_t draws = 100000;
+constexpr int64_t draws = 40000;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 const TensorOptions wide{.dtype = DType::float64};
 
