@@ -3,6 +3,7 @@
 
 #include <reel/framework/anomaly.h>
 #include <reel/framework/checkpoint.h>
+#include <reel/framework/distributions.h>
 #include <reel/framework/functional.h>
 #include <reel/framework/gradcheck.h>
 #include <reel/framework/memory.h>
@@ -14,6 +15,7 @@
 #include <reel/framework/tensor.h>
 #include <reel/layers/basic.h>
 #include <reel/layers/cells.h>
+#include <reel/layers/initializers.h>
 #include <reel/layers/linear.h>
 #include <reel/layers/module.h>
 #include <reel/layers/recurrent.h>
@@ -23,18 +25,26 @@
 #include <reel/ops/arithmetic.h>
 #include <reel/ops/compare.h>
 #include <reel/ops/cumulative.h>
+#include <reel/ops/diagonal.h>
+#include <reel/ops/discrete.h>
 #include <reel/ops/distance.h>
 #include <reel/ops/dropout.h>
 #include <reel/ops/einsum.h>
+#include <reel/ops/flip.h>
+#include <reel/ops/gather.h>
+#include <reel/ops/index.h>
 #include <reel/ops/indexing.h>
 #include <reel/ops/jacobian.h>
 #include <reel/ops/linalg.h>
 #include <reel/ops/loss.h>
 #include <reel/ops/matmul.h>
+#include <reel/ops/pad.h>
 #include <reel/ops/reduction.h>
+#include <reel/ops/repeat.h>
 #include <reel/ops/shape.h>
 #include <reel/ops/slicing.h>
 #include <reel/ops/softmax.h>
 #include <reel/ops/sorting.h>
 #include <reel/ops/statistics.h>
+#include <reel/ops/windows.h>
 #include <reel/optimizers/optimizer.h>

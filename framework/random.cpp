@@ -115,6 +115,10 @@ Random& Random::operator=(const Random& other) {
 
 namespace detail {
 
+std::array<double, 2> uniform_pair(const std::array<uint32_t, 4>& words) {
+  return {unit(words[0], words[1]), unit(words[2], words[3])};
+}
+
 RandomJournal::RandomJournal() : replays_(false), outer_(journal) { journal = this; }
 RandomJournal::RandomJournal(std::vector<Entry> replayed)
     : replayed_(std::move(replayed)), replays_(true), outer_(journal) {

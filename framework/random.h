@@ -1,6 +1,6 @@
 // Random numbers by counter: the i-th value of a draw depends on the seed and on how much was drawn before,
 // never on the number of threads. Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2,
-// 3", SC 2011).
+// 3", SC 2011). Further distributions are in distributions.h.
 #pragma once
 
 #include <array>
@@ -76,6 +76,11 @@ class RandomJournal {
 Random& default_random();
 /// Restarts the calling thread's stream.
 void manual_seed(uint64_t seed);
+
+namespace detail {
+/// Two uniform numbers of 53 bits in [0, 1), out of the words of one place.
+std::array<double, 2> uniform_pair(const std::array<uint32_t, 4>& words);
+}  // namespace detail
 
 /// Uniform in [low, high); floating dtypes.
 Tensor uniform(const Shape& shape, double low, double high, TensorOptions options = {},

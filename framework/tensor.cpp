@@ -1,9 +1,12 @@
 #include "framework/tensor.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <new>
+#include <utility>
 
 #include "framework/memory.h"
 #include "framework/recording.h"
@@ -62,6 +65,20 @@ void check_fits(std::string_view op, double value, DType dtype) {
               (sizeof(T) == 8 ? value < 0x1p63 : value <= static_cast<double>(std::numeric_limits<T>::max())),
           "[{}] {} is no value of dtype {}", op, value, dtype);
   });
+}
+
+/// Whether two elements of a view may lie at one place: an axis steps over less than the axes of smaller steps span.
+bool may_overlap(const Shape& shape, const Shape& strides) {
+  std::vector<std::pair<int64_t, int64_t>> axes;  // step, span
+  for (size_t i = 0; i < shape.rank(); ++i)
+    if (shape[i] > 1) axes.emplace_back(std::abs(strides[i]), std::abs(strides[i]) * (shape[i] - 1));
+  std::sort(axes.begin(), axes.end());
+  int64_t reach = 0;
+  for (const auto& [step, span] : axes) {
+    if (step <= reach) return true;
+    reach += span;
+  }
+  return false;
 }
 
 bool rows_without_gaps(const Shape& shape, const Shape& strides) {
@@ -192,6 +209,9 @@ Tensor& Tensor::copy_(const Tensor& from) {
           "[copy_] axis {} of {} repeats one place in memory (strides {}): clone() "
           "gives each element its own",
           axis, *this, strides());
+  check(is_contiguous() || !detail::may_overlap(shape(), strides()),
+        "[copy_] elements of {} share places in memory (strides {}): clone() gives each its own", *this,
+        strides());
   Tensor values = from;
   if (from.impl()->storage.get() == impl_->storage.get() && from.impl() != impl_.get())
     detail::copy_values(from, values = empty_like(from));  // the two may overlap
@@ -227,6 +247,9 @@ Tensor ones(const Shape& shape, TensorOptions options) { return full(shape, 1.0,
 Tensor empty_like(const Tensor& tensor) { return empty(tensor.shape(), {.dtype = tensor.dtype()}); }
 Tensor zeros_like(const Tensor& tensor) { return zeros(tensor.shape(), {.dtype = tensor.dtype()}); }
 Tensor ones_like(const Tensor& tensor) { return ones(tensor.shape(), {.dtype = tensor.dtype()}); }
+Tensor full_like(const Tensor& tensor, double value) {
+  return full(tensor.shape(), value, {.dtype = tensor.dtype()});
+}
 Tensor scalar(double value, TensorOptions options) { return full({}, value, options); }
 
 Tensor arange(int64_t start, int64_t stop, int64_t step, TensorOptions options) {
@@ -248,20 +271,52 @@ Tensor arange(int64_t start, int64_t stop, int64_t step, TensorOptions options) 
 
 Tensor arange(int64_t stop) { return arange(0, stop); }
 
-Tensor linspace(double start, double stop, int64_t count, TensorOptions options) {
-  check(count >= 0, "[linspace] expected a count of at least 0, got {}", count);
+Tensor detail::arange_floating(double start, double stop, double step, TensorOptions options) {
+  check(step != 0, "[arange] the step must not be 0");
+  check(is_floating(options.dtype), "[arange] from {} to {} by {}: expected a floating dtype, got {}", start,
+        stop, step, options.dtype);
+  const double count = std::ceil((stop - start) / step);
+  check(std::isfinite(start) && std::isfinite(step) && std::isfinite(count) && count < 0x1p53,
+        "[arange] from {} to {} by {} is too long to count", start, stop, step);
+  Tensor result = empty({count > 0 ? static_cast<int64_t>(count) : 0}, options);
+  dispatch_floating("arange", options.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t i = 0; i < result.numel(); ++i)
+      result.raw<T>()[i] = static_cast<T>(start + static_cast<double>(i) * step);
+  });
+  return result;
+}
+
+namespace {
+
+/// f of `count` values evenly spaced.
+template <class F>
+Tensor spaced(const char* op, double start, double stop, int64_t count, TensorOptions options, F f) {
+  check(count >= 0, "[{}] expected a count of at least 0, got {}", op, count);
+  check(is_floating(options.dtype), "[{}] expected a floating dtype, got {}", op, options.dtype);
   Tensor result = empty({count}, options);
-  detail::dispatch_floating("linspace", options.dtype, [&](auto zero) {
+  detail::dispatch_floating(op, options.dtype, [&](auto zero) {
     using T = decltype(zero);
     // Counted from the nearer end, so that both ends are exact.
     for (int64_t i = 0; i < count; ++i) {
       const double step = count > 1 ? (stop - start) / static_cast<double>(count - 1) : 0.0;
       const double value = i < count / 2 || count == 1 ? start + step * static_cast<double>(i)
                                                        : stop - step * static_cast<double>(count - 1 - i);
-      result.raw<T>()[i] = static_cast<T>(value);
+      result.raw<T>()[i] = static_cast<T>(f(value));
     }
   });
   return result;
+}
+
+}  // namespace
+
+Tensor linspace(double start, double stop, int64_t count, TensorOptions options) {
+  return spaced("linspace", start, stop, count, options, [](double value) { return value; });
+}
+
+Tensor logspace(double start, double stop, int64_t count, double base, TensorOptions options) {
+  return spaced("logspace", start, stop, count, options,
+                [base](double value) { return std::pow(base, value); });
 }
 
 Tensor eye(int64_t n, TensorOptions options) {

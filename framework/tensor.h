@@ -137,11 +137,25 @@ Tensor full(const Shape& shape, double value, TensorOptions options = {});
 Tensor empty_like(const Tensor& tensor);
 Tensor zeros_like(const Tensor& tensor);
 Tensor ones_like(const Tensor& tensor);
+Tensor full_like(const Tensor& tensor, double value);
 /// start, start + step, ... below `stop`; int64 by default.
 Tensor arange(int64_t start, int64_t stop, int64_t step = 1, TensorOptions options = {.dtype = DType::int64});
 Tensor arange(int64_t stop);
+namespace detail {
+Tensor arange_floating(double start, double stop, double step, TensorOptions options);
+}
+/// The same with a fraction among the numbers: start + i * step for i below (stop - start) / step, rounded up, each
+/// computed in double; float32 by default. Rounding decides about an element that falls on `stop`: see linspace.
+template <class A, class B, class C = int>
+requires std::is_floating_point_v<A> || std::is_floating_point_v<B> || std::is_floating_point_v<C> Tensor
+arange(A start, B stop, C step = 1, TensorOptions options = {}) {
+  return detail::arange_floating(static_cast<double>(start), static_cast<double>(stop),
+                                 static_cast<double>(step), options);
+}
 /// `count` values evenly spaced from `start` to `stop`, both included.
 Tensor linspace(double start, double stop, int64_t count, TensorOptions options = {});
+/// base to the powers of linspace(start, stop, count).
+Tensor logspace(double start, double stop, int64_t count, double base = 10, TensorOptions options = {});
 Tensor eye(int64_t n, TensorOptions options = {});
 
 /// From values given in row-major order.

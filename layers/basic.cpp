@@ -1,6 +1,6 @@
 #include "layers/basic.h"
 
-#include "framework/random.h"
+#include "layers/initializers.h"
 #include "ops/arithmetic.h"
 #include "ops/dropout.h"
 #include "ops/indexing.h"
@@ -11,7 +11,7 @@ namespace reel {
 Embedding::Embedding(int64_t count, int64_t width) {
   check(count >= 1 && width >= 1, "[Embedding] expected sizes of at least 1, got count {} and width {}",
         count, width);
-  weight = detail::parameter(randn({count, width}));
+  weight = detail::parameter(normal_(empty({count, width})));
 }
 
 Tensor Embedding::operator()(const Tensor& indices) const { return embedding(weight, indices); }

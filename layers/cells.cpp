@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "framework/random.h"
+#include "layers/initializers.h"
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "ops/slicing.h"
@@ -18,7 +18,9 @@ template <class C> void draw_weights(C& cell, int64_t gates, int64_t input, int6
   check(input <= most && hidden <= most, "[cell] sizes above 2^31 fit no memory, got input {} and hidden {}",
         input, hidden);
   const double bound = 1 / std::sqrt(static_cast<double>(hidden));
-  const auto draw = [&](const Shape& shape) { return detail::parameter(uniform(shape, -bound, bound)); };
+  const auto draw = [&](const Shape& shape) {
+    return detail::parameter(uniform_(empty(shape), -bound, bound));
+  };
   cell.weight_ih = draw({gates * hidden, input});
   cell.weight_hh = draw({gates * hidden, hidden});
   if (!bias) return;

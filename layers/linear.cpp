@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "framework/random.h"
+#include "layers/initializers.h"
 #include "ops/arithmetic.h"
 
 namespace reel {
@@ -62,8 +62,8 @@ Linear::Linear(int64_t in, int64_t out, LinearOptions options) : options_(option
 void Linear::draw(int64_t in, int64_t out) {
   check(in >= 1 && out >= 1, "[Linear] expected sizes of at least 1, got in {} and out {}", in, out);
   const double bound = 1 / std::sqrt(static_cast<double>(in));
-  weight = detail::parameter(uniform({out, in}, -bound, bound));
-  if (options_.bias) bias = detail::parameter(uniform({out}, -bound, bound));
+  weight = detail::parameter(uniform_fan_in_(empty({out, in})));
+  if (options_.bias) bias = detail::parameter(uniform_(empty({out}), -bound, bound));
 }
 
 Tensor Linear::operator()(const Tensor& x) const {

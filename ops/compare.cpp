@@ -138,4 +138,14 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   return where(mask, beside("masked_fill", x, value), x);
 }
 
+Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
+  check(mask.dtype() == DType::boolean, "[masked_fill] expected a bool mask, got {}", mask);
+  check(value.dtype() == x.dtype(), "[masked_fill] expected a value of dtype {}, got {}", x.dtype(), value);
+  check(detail::broadcast_shapes("masked_fill", mask.shape(), x.shape()) == x.shape(),
+        "[masked_fill] the mask's shape {} does not broadcast to {}", mask.shape(), x);
+  check(detail::broadcast_shapes("masked_fill", value.shape(), x.shape()) == x.shape(),
+        "[masked_fill] the value's shape {} does not broadcast to {}", value.shape(), x);
+  return where(mask, value, x);
+}
+
 }  // namespace reel

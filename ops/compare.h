@@ -27,5 +27,7 @@ Tensor logical_not(const Tensor& x);                   ///< Of a bool tensor.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 /// x with `value` where `mask` (bool) is true.
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value);
+/// The same with values of x's dtype that broadcast to x's shape, as the mask must.
+Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value);
 
 }  // namespace reel

@@ -166,6 +166,13 @@ Tensor flatten(const Tensor& x, int64_t first, int64_t last) {
   return reshape(x, shape);
 }
 
+Tensor squeeze(const Tensor& x) {
+  Shape shape;
+  for (int64_t extent : x.shape())
+    if (extent != 1) shape.push_back(extent);
+  return reshape(x, shape);
+}
+
 Tensor squeeze(const Tensor& x, int64_t axis) {
   const size_t at = detail::normalize_axis("squeeze", axis, x.rank());
   check(x.shape()[at] == 1, "[squeeze] axis {} of {} has extent {}, not 1", axis, x, x.shape()[at]);
@@ -186,6 +193,23 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   return apply(BroadcastTo{shape}, x);
 }
 
+Tensor expand(const Tensor& x, const Shape& shape) {
+  check(shape.rank() >= x.rank(), "[expand] expected a shape of at least {} axes for {}, got {}", x.rank(), x,
+        shape);
+  Shape wanted = shape;
+  const size_t lead = shape.rank() - x.rank();
+  for (size_t i = 0; i < shape.rank(); ++i) {
+    if (shape[i] == -1) {
+      check(i >= lead, "[expand] axis {} of {} is new beside {}: there is no extent that -1 could keep", i,
+            shape, x);
+      wanted[i] = x.shape()[i - lead];
+    }
+    check(wanted[i] >= 0 && (i < lead || x.shape()[i - lead] == 1 || x.shape()[i - lead] == wanted[i]),
+          "[expand] {} does not expand to {}: axis {} differs and is not 1", x, shape, i);
+  }
+  return broadcast_to(x, wanted);
+}
+
 Tensor transpose(const Tensor& x, int64_t a, int64_t b) {
   const size_t first = detail::normalize_axis("transpose", a, x.rank());
   const size_t second = detail::normalize_axis("transpose", b, x.rank());
@@ -203,6 +227,27 @@ Tensor permute(const Tensor& x, const Axes& order) {
   for (int64_t axis : order.list())
     axes.push_back(static_cast<int64_t>(detail::normalize_axis("permute", axis, x.rank())));
   return apply(Permute{axes}, x);
+}
+
+Tensor swapaxes(const Tensor& x, int64_t a, int64_t b) { return transpose(x, a, b); }
+
+Tensor movedim(const Tensor& x, const Axes& from, const Axes& to) {
+  check(from.list().size() == to.list().size(),
+        "[movedim] expected as many axes to move to as from, got {} and {}", from.list(), to.list());
+  const uint32_t moved = detail::axes_mask("movedim", from, x.rank());
+  detail::axes_mask("movedim", to, x.rank());
+  Shape order = x.shape();
+  std::fill(order.begin(), order.end(), -1);
+  for (size_t i = 0; i < from.list().size(); ++i)
+    order[detail::normalize_axis("movedim", to.list()[i], x.rank())] =
+        static_cast<int64_t>(detail::normalize_axis("movedim", from.list()[i], x.rank()));
+  int64_t next = 0;
+  for (int64_t& axis : order) {
+    if (axis >= 0) continue;
+    while (moved >> next & 1U) ++next;
+    axis = next++;
+  }
+  return apply(Permute{order}, x);
 }
 
 Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : clone(x); }

@@ -209,7 +209,8 @@ int64_t clipped(int64_t index, int64_t extent) {
 
 Tensor slice(const Tensor& x, int64_t axis, const SliceOptions& range) {
   const size_t at = detail::normalize_axis("slice", axis, x.rank());
-  check(range.step >= 1, "[slice] expected a step of at least 1, got {}", range.step);
+  check(range.step >= 1, "[slice] expected a step of at least 1, got {}; flip() turns an axis round",
+        range.step);
   const int64_t extent = x.shape()[at];
   const int64_t start = clipped(range.start, extent);
   const int64_t stop = clipped(range.stop, extent);
@@ -276,6 +277,26 @@ std::vector<Tensor> chunk(const Tensor& x, int64_t parts, int64_t axis) {
   check(parts >= 1, "[chunk] expected at least 1 part, got {}", parts);
   const int64_t extent = x.shape()[detail::normalize_axis("chunk", axis, x.rank())];
   return split(x, std::max<int64_t>(1, extent / parts + (extent % parts != 0)), axis);
+}
+
+std::vector<Tensor> tensor_split(const Tensor& x, int64_t sections, int64_t axis) {
+  check(sections >= 1, "[tensor_split] expected at least 1 section, got {}", sections);
+  const int64_t extent = x.shape()[detail::normalize_axis("tensor_split", axis, x.rank())];
+  std::vector<int64_t> lengths(static_cast<size_t>(sections), extent / sections);
+  for (int64_t i = 0; i < extent % sections; ++i) ++lengths[static_cast<size_t>(i)];
+  return split(x, lengths, axis);
+}
+
+std::vector<Tensor> tensor_split(const Tensor& x, const std::vector<int64_t>& indices, int64_t axis) {
+  detail::normalize_axis("tensor_split", axis, x.rank());
+  std::vector<Tensor> parts;
+  int64_t start = 0;
+  for (int64_t index : indices) {
+    parts.push_back(slice(x, axis, {.start = start, .stop = index}));
+    start = index;
+  }
+  parts.push_back(slice(x, axis, {.start = start}));
+  return parts;
 }
 
 std::vector<Tensor> unbind(const Tensor& x, int64_t axis) {

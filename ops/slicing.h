@@ -13,7 +13,7 @@ namespace reel {
 struct SliceOptions {
   int64_t start = 0;         ///< Negative counts from the end; clipped to the axis.
   int64_t stop = INT64_MAX;  ///< Exclusive; likewise.
-  int64_t step = 1;          ///< At least 1.
+  int64_t step = 1;          ///< At least 1; flip() turns an axis round.
 };
 /// x[start:stop:step] along `axis`, by NumPy's rules. A view.
 Tensor slice(const Tensor& x, int64_t axis, const SliceOptions& range);
@@ -37,6 +37,10 @@ std::vector<Tensor> chunk(const Tensor& x, int64_t parts, int64_t axis = 0);
 /// N parts of equal length: const auto [i, f, g, o] = chunk<4>(gates, -1). Throws where `axis` does not
 /// divide by N. Views.
 template <size_t N> std::array<Tensor, N> chunk(const Tensor& x, int64_t axis);
+/// `sections` parts along `axis`, the first ones longer by 1 where it does not divide, as NumPy's array_split. Views.
+std::vector<Tensor> tensor_split(const Tensor& x, int64_t sections, int64_t axis = 0);
+/// Parts that begin at 0 and at each of `indices`, by the rules of slice(). Views.
+std::vector<Tensor> tensor_split(const Tensor& x, const std::vector<int64_t>& indices, int64_t axis = 0);
 /// The elements along `axis`, each without it. Views.
 std::vector<Tensor> unbind(const Tensor& x, int64_t axis = 0);
 

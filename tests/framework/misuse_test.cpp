@@ -47,6 +47,15 @@ TEST_CASE("shapes that no tensor can have", "[misuse]") {
   check_library_works();
 }
 
+TEST_CASE("a floating arange that cannot be", "[misuse]") {
+  refused({}, {"[arange]", "step", "0"}, [] { arange(0.0, 1.0, 0.0); });
+  refused({}, {"[arange]", "floating", "int64"}, [] { arange(0.0, 1.0, 0.5, {.dtype = DType::int64}); });
+  refused({}, {"[arange]", "count", "inf"}, [] { arange(0.0, std::numeric_limits<double>::infinity()); });
+  refused({}, {"[arange]", "count", "nan"}, [] { arange(0.0, std::numeric_limits<double>::quiet_NaN()); });
+  refused({}, {"[logspace]", "floating", "int64"}, [] { logspace(0, 1, 3, 10, {.dtype = DType::int64}); });
+  refused({}, {"[logspace]", "-2"}, [] { logspace(0, 1, -2); });
+}
+
 TEST_CASE("an arange too long to count", "[misuse]") {
   refused({}, {"["},
           [] { arange(std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()); });

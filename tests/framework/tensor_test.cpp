@@ -59,6 +59,22 @@ TEST_CASE("arange is NumPy's", "[tensor]") {
   CHECK(arange(0, 3, 1, {.dtype = DType::float32}).to_vector<float>() == Floats{0, 1, 2});
 }
 
+TEST_CASE("arange with a fraction among its numbers is floating", "[tensor]") {
+  CHECK(arange(0, 1, 0.25).to_vector<float>() == Floats{0, 0.25, 0.5, 0.75});
+  CHECK(arange(0.5, 3).to_vector<float>() == Floats{0.5, 1.5, 2.5});
+  CHECK(arange(1.0, -1.0, -0.5).to_vector<float>() == Floats{1, 0.5, 0, -0.5});
+  CHECK(arange(1.0, 0.0).numel() == 0);
+  CHECK(arange(0, 4, 2).dtype() == DType::int64);
+  // Computed in double from the start: no error adds up.
+  CHECK(arange(0.0, 100.0, 0.1, {.dtype = DType::float64}).to_vector<double>()[999] == 999 * 0.1);
+}
+
+TEST_CASE("logspace and full_like", "[tensor]") {
+  CHECK(logspace(0, 3, 4, 2).to_vector<float>() == Floats{1, 2, 4, 8});
+  CHECK(logspace(-1, 1, 3).to_vector<float>() == Floats{0.1F, 1, 10});
+  CHECK(difference(full_like(arange(2), 7), from_vector<int64_t>({7, 7})) == "");
+}
+
 TEST_CASE("linspace hits both ends exactly", "[tensor]") {
   const auto values = linspace(0.1, 0.7, 7, {.dtype = DType::float64}).to_vector<double>();
   CHECK(values.front() == 0.1);
