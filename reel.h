@@ -37,5 +37,5 @@
 #include <reel/ops/shape.h>
 #include <reel/ops/slicing.h>
 #include <reel/ops/softmax.h>
-#include <reel/ops/window.h>
+#include <reel/ops/per_axis.h>
 #include <reel/optimizers/optimizer.h>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <reel/framework/tensor.h>
-#include <reel/ops/window.h>
+#include <reel/ops/per_axis.h>
 
 namespace reel {
 

@@ -1,4 +1,4 @@
-#include "ops/window.h"
+#include "ops/per_axis.h"
 
 namespace reel {
 
