@@ -32,10 +32,10 @@
 #include <reel/ops/loss.h>
 #include <reel/ops/matmul.h>
 #include <reel/ops/normalization.h>
+#include <reel/ops/per_axis.h>
 #include <reel/ops/pooling.h>
 #include <reel/ops/reduction.h>
 #include <reel/ops/shape.h>
 #include <reel/ops/slicing.h>
 #include <reel/ops/softmax.h>
-#include <reel/ops/per_axis.h>
 #include <reel/optimizers/optimizer.h>

@@ -60,7 +60,8 @@ void run_program(int argc, const char* const* argv) {
       else
         c.ours = measure(sample, options.measure);
       Json result{{"what", question.title}, {"threads", threads}, {"reel_ms", c.ours * 1e3}};
-      std::vector<std::string> cells{question.title, std::to_string(threads), fmt::format("{:.3f}", c.ours * 1e3)};
+      std::vector<std::string> cells{question.title, std::to_string(threads),
+                                     fmt::format("{:.3f}", c.ours * 1e3)};
       if (theirs) {
         result.update({{"libtorch_ms", c.theirs * 1e3},
                        {"ratio", c.ratio},

@@ -26,8 +26,8 @@ NetworkCalls reel_networks() {
       .conv2d = step({leaf(image), leaf({64, 64, 3, 3}), leaf({64})},
                      [](const List& x) { return conv2d(x[0], x[1], x[2], {.padding = 1}); }),
       .max_pool = step({leaf(image)}, [](const List& x) { return max_pool2d(x[0], 2); }),
-      .max_pool3 = step({leaf(image)},
-                        [](const List& x) { return max_pool2d(x[0], 3, {.stride = 2, .padding = 1}); }),
+      .max_pool3 =
+          step({leaf(image)}, [](const List& x) { return max_pool2d(x[0], 3, {.stride = 2, .padding = 1}); }),
       .avg_pool = step({leaf(image)}, [](const List& x) { return avg_pool2d(x[0], 2); }),
       .layer_norm = step({leaf({4096, 256}), leaf({256}), leaf({256})},
                          [](const List& x) { return layer_norm(x[0], {256}, x[1], x[2]); }),

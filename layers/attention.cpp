@@ -31,7 +31,8 @@ MultiHeadAttention::MultiHeadAttention(int64_t width, int64_t heads, MultiHeadAt
         "[MultiHeadAttention] expected a number of heads that divides the width, got width {} and heads {}",
         width, heads);
   check(options.key_size >= 0 && options.value_size >= 0 && options.dropout >= 0 && options.dropout <= 1,
-        "[MultiHeadAttention] expected sizes of at least 0 and a dropout in [0, 1], got key_size {}, value_size "
+        "[MultiHeadAttention] expected sizes of at least 0 and a dropout in [0, 1], got key_size {}, "
+        "value_size "
         "{} and dropout {}",
         options.key_size, options.value_size, options.dropout);
   if (options_.key_size == 0) options_.key_size = width;
@@ -52,19 +53,21 @@ Tensor MultiHeadAttention::project(const Tensor& x, int64_t which) const {
   const Tensor* const own[] = {&q_proj_weight, &k_proj_weight, &v_proj_weight};
   const Tensor weight =
       in_proj_weight.defined() ? narrow(in_proj_weight, 0, which * width_, width_) : *own[which];
-  return linear(x, weight, in_proj_bias.defined() ? narrow(in_proj_bias, 0, which * width_, width_) : Tensor());
+  return linear(x, weight,
+                in_proj_bias.defined() ? narrow(in_proj_bias, 0, which * width_, width_) : Tensor());
 }
 
 Tensor MultiHeadAttention::operator()(const Tensor& query, const Tensor& key, const Tensor& value,
                                       const MultiHeadAttentionMasks& masks) const {
   const size_t rank = query.rank();
-  check((rank == 2 || rank == 3) && key.rank() == rank && value.rank() == rank,
-        "[MultiHeadAttention] expected query, key and value of 3 axes, or 2 without a batch, got {}, {} and {}",
-        query, key, value);
-  check(query.size(-1) == width_ && key.size(-1) == options_.key_size &&
-            value.size(-1) == options_.value_size,
-        "[MultiHeadAttention] expected widths {}, {} and {} of query, key and value, got {}, {} and {}", width_,
-        options_.key_size, options_.value_size, query, key, value);
+  check(
+      (rank == 2 || rank == 3) && key.rank() == rank && value.rank() == rank,
+      "[MultiHeadAttention] expected query, key and value of 3 axes, or 2 without a batch, got {}, {} and {}",
+      query, key, value);
+  check(
+      query.size(-1) == width_ && key.size(-1) == options_.key_size && value.size(-1) == options_.value_size,
+      "[MultiHeadAttention] expected widths {}, {} and {} of query, key and value, got {}, {} and {}", width_,
+      options_.key_size, options_.value_size, query, key, value);
   if (rank == 2) {
     const int64_t batch = options_.batch_first ? 0 : 1;
     MultiHeadAttentionMasks all = masks;
@@ -82,8 +85,8 @@ Tensor MultiHeadAttention::operator()(const Tensor& query, const Tensor& key, co
   if (mask.defined()) {
     const bool whole = mask.shape() == Shape{batch * heads_, queries, keys};
     check(whole || mask.shape() == Shape{queries, keys},
-          "[MultiHeadAttention] expected a mask [{}, {}] or [{}, {}, {}], got {}", queries, keys, batch * heads_,
-          queries, keys, mask);
+          "[MultiHeadAttention] expected a mask [{}, {}] or [{}, {}, {}], got {}", queries, keys,
+          batch * heads_, queries, keys, mask);
     if (whole) mask = reshape(mask, {batch, heads_, queries, keys});
   }
   if (masks.keys.defined()) {
@@ -99,9 +102,9 @@ Tensor MultiHeadAttention::operator()(const Tensor& query, const Tensor& key, co
   }
   const AttentionOptions how{
       .mask = mask, .causal = masks.causal, .dropout_p = is_training() ? options_.dropout : 0};
-  const Tensor heads = scaled_dot_product_attention(split_heads(project(q, 0), heads_),
-                                                    split_heads(project(k, 1), heads_),
-                                                    split_heads(project(v, 2), heads_), how);
+  const Tensor heads =
+      scaled_dot_product_attention(split_heads(project(q, 0), heads_), split_heads(project(k, 1), heads_),
+                                   split_heads(project(v, 2), heads_), how);
   return batch_first(out_proj(reshape(transpose(heads, 1, 2), {batch, queries, width_})));
 }
 

@@ -15,8 +15,8 @@ struct MultiHeadAttentionOptions {
 
 /// Who may attend to what. true: may, as in scaled_dot_product_attention.
 struct MultiHeadAttentionMasks {
-  Tensor mask = {};  ///< [L, S] or [N * heads, L, S]; bool, or of the inputs' dtype, added to the scores.
-  Tensor keys = {};  ///< bool [N, S] ([S] without a batch): which keys are no padding.
+  Tensor mask = {};     ///< [L, S] or [N * heads, L, S]; bool, or of the inputs' dtype, added to the scores.
+  Tensor keys = {};     ///< bool [N, S] ([S] without a batch): which keys are no padding.
   bool causal = false;  ///< Position i may attend to positions 0 to i only.
 };
 

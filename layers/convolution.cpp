@@ -17,7 +17,8 @@ Parameters draw(int64_t first, int64_t second, int64_t out, int64_t groups, cons
   Shape shape{first, second / groups};
   for (int64_t extent : kernel) shape.push_back(extent);
   const double bound = 1 / std::sqrt(static_cast<double>(shape.numel() / first));
-  return {parameter(uniform(shape, -bound, bound)), bias ? parameter(uniform({out}, -bound, bound)) : Tensor()};
+  return {parameter(uniform(shape, -bound, bound)),
+          bias ? parameter(uniform({out}, -bound, bound)) : Tensor()};
 }
 
 void check_sizes(std::string_view name, int64_t in, int64_t out, int64_t groups) {

@@ -74,19 +74,22 @@ struct ConvTransposeLayer : Module {
 
 /// conv_transpose1d: x [N, in, L] or [in, L] -> [N, out, L'].
 struct ConvTranspose1d : detail::ConvTransposeLayer {
-  ConvTranspose1d(int64_t in, int64_t out, const PerAxis& kernel, const ConvTransposeLayerOptions& options = {})
+  ConvTranspose1d(int64_t in, int64_t out, const PerAxis& kernel,
+                  const ConvTransposeLayerOptions& options = {})
       : ConvTransposeLayer("ConvTranspose1d", 1, in, out, kernel, options) {}
   Tensor operator()(const Tensor& x) const { return conv_transpose1d(x, weight, bias, options_); }
 };
 /// conv_transpose2d: x [N, in, H, W] or [in, H, W] -> [N, out, H', W'].
 struct ConvTranspose2d : detail::ConvTransposeLayer {
-  ConvTranspose2d(int64_t in, int64_t out, const PerAxis& kernel, const ConvTransposeLayerOptions& options = {})
+  ConvTranspose2d(int64_t in, int64_t out, const PerAxis& kernel,
+                  const ConvTransposeLayerOptions& options = {})
       : ConvTransposeLayer("ConvTranspose2d", 2, in, out, kernel, options) {}
   Tensor operator()(const Tensor& x) const { return conv_transpose2d(x, weight, bias, options_); }
 };
 /// conv_transpose3d: x [N, in, D, H, W] or [in, D, H, W] -> [N, out, D', H', W'].
 struct ConvTranspose3d : detail::ConvTransposeLayer {
-  ConvTranspose3d(int64_t in, int64_t out, const PerAxis& kernel, const ConvTransposeLayerOptions& options = {})
+  ConvTranspose3d(int64_t in, int64_t out, const PerAxis& kernel,
+                  const ConvTransposeLayerOptions& options = {})
       : ConvTransposeLayer("ConvTranspose3d", 3, in, out, kernel, options) {}
   Tensor operator()(const Tensor& x) const { return conv_transpose3d(x, weight, bias, options_); }
 };

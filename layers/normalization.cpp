@@ -7,7 +7,7 @@ namespace detail {
 
 BatchNorm::BatchNorm(const char* name, size_t least, size_t most, int64_t channels,
                      BatchNormLayerOptions options)
-    : name_(name), least_(least), most_(most), options_(options) {
+    : name_(name), least_(least), most_(most), channels_(channels), options_(options) {
   check(channels >= 1, "[{}] expected at least 1 channel, got {}", name, channels);
   if (options.affine) {
     weight = parameter(ones({channels}));
@@ -20,9 +20,10 @@ BatchNorm::BatchNorm(const char* name, size_t least, size_t most, int64_t channe
 }
 
 Tensor BatchNorm::run(const Tensor& x) const {
-  check(x.rank() >= least_ && x.rank() <= most_,
-        "[{}] expected an input of {} axes, got {}", name_,
-        least_ == most_ ? std::to_string(least_) : std::to_string(least_) + " or " + std::to_string(most_), x);
+  check(x.rank() >= least_ && x.rank() <= most_, "[{}] expected an input of {} axes, got {}", name_,
+        least_ == most_ ? std::to_string(least_) : std::to_string(least_) + " or " + std::to_string(most_),
+        x);
+  check(x.shape()[1] == channels_, "[{}] expected an input of {} channels, got {}", name_, channels_, x);
   const bool tracked = running_mean.value.defined();
   const bool training = is_training() || !tracked;
   const Tensor y = batch_norm(x, running_mean.value, running_var.value, weight, bias,
@@ -50,7 +51,8 @@ Tensor GroupNorm::operator()(const Tensor& x) const {
 }
 
 RMSNorm::RMSNorm(const Shape& shape, RMSNormOptions options) : shape_(shape), eps_(options.eps) {
-  check(!shape.empty() && shape.numel() >= 1, "[RMSNorm] expected extents of at least 1, got shape {}", shape);
+  check(!shape.empty() && shape.numel() >= 1, "[RMSNorm] expected extents of at least 1, got shape {}",
+        shape);
   if (options.affine) weight = detail::parameter(ones(shape));
 }
 

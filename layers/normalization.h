@@ -8,8 +8,8 @@ namespace reel {
 
 struct BatchNormLayerOptions {
   double eps = 1e-5;
-  double momentum = 0.1;  ///< The share of the batch in the new running statistics.
-  bool affine = true;     ///< With weight and bias, which begin at 1 and 0.
+  double momentum = 0.1;            ///< The share of the batch in the new running statistics.
+  bool affine = true;               ///< With weight and bias, which begin at 1 and 0.
   bool track_running_stats = true;  ///< Without them, batches are normalised by themselves in eval() too.
 };
 
@@ -28,6 +28,7 @@ struct BatchNorm : Module {
  private:
   const char* name_;
   size_t least_, most_;  // ranks
+  int64_t channels_;
   BatchNormLayerOptions options_;
 };
 }  // namespace detail

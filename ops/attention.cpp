@@ -19,6 +19,19 @@ constexpr double forbidden = -1e30;
 
 Shape leading(const Tensor& x) { return Shape(std::span(x.shape().begin(), x.rank() - 2)); }
 
+/// Whether two shapes broadcast; if so `result` is their common one.
+bool broadcast(const Shape& a, const Shape& b, Shape& result) {
+  result = a.rank() > b.rank() ? a : b;
+  const Shape& shorter = a.rank() > b.rank() ? b : a;
+  for (size_t i = 0; i < shorter.rank(); ++i) {
+    int64_t& extent = result[result.rank() - 1 - i];
+    const int64_t other = shorter[shorter.rank() - 1 - i];
+    if (extent != other && extent != 1 && other != 1) return false;
+    if (extent == 1) extent = other;
+  }
+  return true;
+}
+
 /// Shape of the scores; throws where the arguments do not fit.
 Shape check_arguments(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options) {
   check(q.rank() >= 2 && k.rank() >= 2 && v.rank() >= 2,
@@ -29,15 +42,16 @@ Shape check_arguments(const Tensor& q, const Tensor& k, const Tensor& v, const A
         "[{}] expected q [..., L, E], k [..., S, E] and v [..., S, V], got {}, {} and {}", op, q, k, v);
   check(options.dropout_p >= 0 && options.dropout_p <= 1, "[{}] expected a probability in [0, 1], got {}", op,
         options.dropout_p);
-  Shape scores = detail::broadcast_shapes(op, leading(q), leading(k));
-  detail::broadcast_shapes(op, scores, leading(v));
+  Shape scores, common;
+  check(broadcast(leading(q), leading(k), scores) && broadcast(scores, leading(v), common),
+        "[{}] the leading axes of q {}, k {} and v {} do not broadcast", op, q, k, v);
   scores.push_back(q.size(-2));
   scores.push_back(k.size(-2));
   const Tensor& mask = options.mask;
   if (!mask.defined()) return scores;
   check(mask.dtype() == DType::boolean || mask.dtype() == q.dtype(),
         "[{}] expected a mask of dtype bool or {}, got {}", op, q.dtype(), mask);
-  check(detail::broadcast_shapes(op, mask.shape(), scores) == scores,
+  check(broadcast(mask.shape(), scores, common) && common == scores,
         "[{}] the mask {} does not broadcast to the scores {}", op, mask, scores);
   return scores;
 }

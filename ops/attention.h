@@ -10,9 +10,9 @@ struct AttentionOptions {
   /// Broadcasts to [..., L, S]. bool: true where a query may attend to a key. Of the dtype of the queries:
   /// added to the scores (-infinity where it may not). Undefined: everything may.
   Tensor mask = {};
-  bool causal = false;   ///< Query i may attend to keys 0 to i only; beside what the mask says.
-  double dropout_p = 0;  ///< Of the weights; in training only, which the caller knows.
-  double scale = 0;      ///< What scores are multiplied by; 1 / sqrt(E) unless given.
+  bool causal = false;       ///< Query i may attend to keys 0 to i only; beside what the mask says.
+  double dropout_p = 0;      ///< Of the weights; in training only, which the caller knows.
+  double scale = 0;          ///< What scores are multiplied by; 1 / sqrt(E) unless given.
   Random* random = nullptr;  ///< Of the dropout; the thread's own unless given.
 };
 

@@ -117,8 +117,8 @@ struct Call {
   void check_tensors() const {
     check(x.rank() == axes + 2 || x.rank() == axes + 1,
           "[{}] expected an input with {} spatial axes behind [N, C] or [C], got {}", op, axes, x);
-    check(weight.rank() == axes + 2, "[{}] expected a weight with {} spatial axes behind two of channels, got {}",
-          op, axes, weight);
+    check(weight.rank() == axes + 2,
+          "[{}] expected a weight with {} spatial axes behind two of channels, got {}", op, axes, weight);
     check(is_floating(x.dtype()) && x.dtype() == weight.dtype(),
           "[{}] expected input and weight of one floating dtype, got {} and {}", op, x, weight);
     for (int64_t extent : weight.shape())
@@ -135,7 +135,15 @@ struct Call {
   }
   void check_bias(int64_t outputs) const {
     check(!bias.defined() || (bias.shape() == Shape{outputs} && bias.dtype() == x.dtype()),
-          "[{}] expected a bias {} [{}], got {}", op, x.dtype(), outputs, bias.defined() ? bias : x);
+          "[{}] expected a bias {} [{}] for weight {} and input {}, got {}", op, x.dtype(), outputs, weight,
+          x, bias.defined() ? bias : x);
+  }
+  /// Before memory is asked for.
+  void check_size(int64_t outputs, const Shape& spatial) const {
+    double count = static_cast<double>(outputs);
+    for (int64_t extent : spatial) count *= static_cast<double>(extent);
+    check(count * static_cast<double>(batched() ? x.shape()[0] : 1) < 0x1p60,
+          "[{}] {} channels of {} are too large", op, outputs, spatial);
   }
   /// The result of `run` on x with a batch.
   template <class F> Tensor with_batch(F&& run) const {
@@ -155,12 +163,13 @@ Tensor conv(const Call& call, const ConvOptions& options) {
                  .dilation = options.dilation.expand(op, "dilation", call.axes, 1),
                  .padding = options.padding.expand(op, "padding", call.axes, 0),
                  .groups = options.groups};
-  Shape behind = options.padding_end.given() ? options.padding_end.expand(op, "padding_end", call.axes, 0)
-                                             : g.padding;
+  Shape behind =
+      options.padding_end.given() ? options.padding_end.expand(op, "padding_end", call.axes, 0) : g.padding;
   for (size_t i = 0; i < call.axes; ++i) {
     if (options.same) {
       check(g.stride[i] == 1 && g.padding[i] == 0 && behind[i] == 0,
-            "[{}] the padding same goes with stride 1 and no other padding, got stride {} and paddings {} and {}",
+            "[{}] the padding same goes with stride 1 and no other padding, got stride {} and paddings {} "
+            "and {}",
             op, g.stride, g.padding, behind);
     }
   }
@@ -171,10 +180,12 @@ Tensor conv(const Call& call, const ConvOptions& options) {
       behind[i] = span - span / 2;
     }
     const int64_t room = g.input[i] + g.padding[i] + behind[i] - span - 1;
-    check(room >= 0, "[{}] the kernel {} with dilation {} is larger than the input {} with paddings {} and {}", op,
+    check(room >= 0,
+          "[{}] the kernel {} with dilation {} is larger than the input {} with paddings {} and {}", op,
           g.kernel, g.dilation, g.input, g.padding, behind);
     g.output.push_back(room / g.stride[i] + 1);
   }
+  call.check_size(call.weight.shape()[0], g.output);
   return call.with_batch([&](const Tensor& x) {
     return call.bias.defined() ? apply(Convolution{g}, x, call.weight, call.bias)
                                : apply(Convolution{g}, x, call.weight);
@@ -196,9 +207,10 @@ Tensor conv_transpose(const Call& call, const ConvTransposeOptions& options) {
                  .groups = options.groups};
   const Shape longer = options.output_padding.expand(op, "output_padding", call.axes, 0);
   for (size_t i = 0; i < call.axes; ++i) {
-    check(longer[i] < g.stride[i] || longer[i] < g.dilation[i],
-          "[{}] expected output_padding below stride or below dilation, got {} with stride {} and dilation {}",
-          op, longer, g.stride, g.dilation);
+    check(
+        longer[i] < g.stride[i] || longer[i] < g.dilation[i],
+        "[{}] expected output_padding below stride or below dilation, got {} with stride {} and dilation {}",
+        op, longer, g.stride, g.dilation);
     const int64_t extent = (g.output[i] - 1) * g.stride[i] - 2 * g.padding[i] +
                            g.dilation[i] * (g.kernel[i] - 1) + longer[i] + 1;
     check(g.output[i] >= 1 && extent >= 1,
@@ -206,8 +218,9 @@ Tensor conv_transpose(const Call& call, const ConvTransposeOptions& options) {
           g.stride, g.padding);
     g.input.push_back(extent);
   }
-  const Tensor y = call.with_batch(
-      [&](const Tensor& x) { return apply(ConvolutionInput{g}, x, call.weight); });
+  call.check_size(outputs, g.input);
+  const Tensor y =
+      call.with_batch([&](const Tensor& x) { return apply(ConvolutionInput{g}, x, call.weight); });
   if (!call.bias.defined()) return y;
   Shape column{outputs};
   for (size_t i = 0; i < call.axes; ++i) column.push_back(1);

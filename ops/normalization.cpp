@@ -22,9 +22,7 @@ struct Normalize {
   double eps;
 
   std::vector<Tensor> run(Inputs in) const {
-    const auto values = [&](size_t i) {
-      return i < in.size() ? detail::contiguous_values(in[i]) : Tensor();
-    };
+    const auto values = [&](size_t i) { return i < in.size() ? detail::contiguous_values(in[i]) : Tensor(); };
     const TensorOptions options{.dtype = in[0].dtype()};
     std::vector<Tensor> result{empty(in[0].shape(), options), empty(set_shape(), options),
                                empty(set_shape(), options)};
@@ -186,8 +184,8 @@ Tensor rms_norm(const Tensor& x, const Shape& shape, const Tensor& weight, doubl
 Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {
   check_channels("group_norm", x, weight, bias);
   check(groups >= 1 && x.shape()[1] % groups == 0,
-        "[group_norm] expected a number of groups that divides the {} channels of {}, got {}", x.shape()[1], x,
-        groups);
+        "[group_norm] expected a number of groups that divides the {} channels of {}, got {}", x.shape()[1],
+        x, groups);
   return by_groups(x, groups, weight, bias, eps);
 }
 
@@ -198,8 +196,8 @@ Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, 
   return by_groups(x, x.shape()[1], weight, bias, eps);
 }
 
-Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight,
-                  const Tensor& bias, const BatchNormOptions& options) {
+Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
+                  const Tensor& weight, const Tensor& bias, const BatchNormOptions& options) {
   check_channels("batch_norm", x, weight, bias);
   const int64_t channels = x.shape()[1], spatial = positions(x), count = x.shape()[0] * spatial;
   check_affine("batch_norm", x, {channels}, "running_mean", running_mean);
@@ -221,8 +219,9 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
   if (spatial == 1) {
     // Channels lie side by side: rows of their own are read faster than columns.
     const Tensor rows = transpose(reshape(x, {x.shape()[0], channels}));
-    result = normalized(rows, {.outer = 1, .groups = channels, .parts = 1, .inner = count, .over_outer = true},
-                        weight, bias, options.eps);
+    result =
+        normalized(rows, {.outer = 1, .groups = channels, .parts = 1, .inner = count, .over_outer = true},
+                   weight, bias, options.eps);
     result[0] = reshape(transpose(result[0]), x.shape());
   } else {
     result = normalized(

@@ -53,9 +53,8 @@ template <class T> class Kernel {
       }
       const T middle = static_cast<T>(centre);
       for_runs(set, [&](int64_t at, int64_t) {
-        square += sum_of<T>(layout_.inner, [x = x_ + at, middle](int64_t i) {
-          return (x[i] - middle) * (x[i] - middle);
-        });
+        square += sum_of<T>(layout_.inner,
+                            [x = x_ + at, middle](int64_t i) { return (x[i] - middle) * (x[i] - middle); });
       });
       mean[set] = middle;
       variance[set] = static_cast<T>(square / n);
@@ -183,8 +182,8 @@ template <class T> T* raw_or_null(const Tensor& x) { return x.defined() ? x.raw<
 
 }  // namespace
 
-void normalize(const NormLayout& layout, double eps, const Tensor& x, const Tensor& weight, const Tensor& bias,
-               const Tensor& y, const Tensor& mean, const Tensor& variance) {
+void normalize(const NormLayout& layout, double eps, const Tensor& x, const Tensor& weight,
+               const Tensor& bias, const Tensor& y, const Tensor& mean, const Tensor& variance) {
   dispatch_floating("normalize", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     Kernel<T>(layout, eps, x, weight)

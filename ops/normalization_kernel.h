@@ -21,8 +21,8 @@ struct NormLayout {
 
 /// y = (x - mean) / sqrt(variance + eps) * weight + bias; mean and variance [sets] are written too. Without
 /// `centred` the mean stays 0 and the variance is the mean square. weight and bias may be undefined.
-void normalize(const NormLayout& layout, double eps, const Tensor& x, const Tensor& weight, const Tensor& bias,
-               const Tensor& y, const Tensor& mean, const Tensor& variance);
+void normalize(const NormLayout& layout, double eps, const Tensor& x, const Tensor& weight,
+               const Tensor& bias, const Tensor& y, const Tensor& mean, const Tensor& variance);
 
 /// Gradients of that. Those that are undefined are not computed.
 struct NormGradients {

@@ -51,7 +51,8 @@ struct PoolScatter {
   void vjp(Backward& b) const { b.set(0, apply(PoolGather{}, b.grad(), b.input(1))); }
 
   /// f(row of `small`, row of its indices, row of `large`, elements of the small row).
-  template <class F> static void each_row(const Tensor& small, const Tensor& indices, const Tensor& large, F f) {
+  template <class F>
+  static void each_row(const Tensor& small, const Tensor& indices, const Tensor& large, F f) {
     if (small.numel() == 0) return;
     const Tensor from = as_table(detail::contiguous_values(small)), to = as_table(large);
     const Tensor places = detail::contiguous_values(indices);
@@ -96,9 +97,7 @@ struct MaxPool {
 struct AvgPool {
   static constexpr std::string_view name = "avg_pool";
   PoolGeometry geometry;
-  TensorSpec shape(Inputs in) const {
-    return {with_rows(in[0].shape()[0], geometry.output), in[0].dtype()};
-  }
+  TensorSpec shape(Inputs in) const { return {with_rows(in[0].shape()[0], geometry.output), in[0].dtype()}; }
   void forward(Inputs in, Tensor& out) const {
     detail::pool_average(geometry, detail::contiguous_values(in[0]), out);
   }
@@ -109,9 +108,7 @@ struct AvgPool {
 struct AvgSpread {
   static constexpr std::string_view name = "avg_spread";
   PoolGeometry geometry;
-  TensorSpec shape(Inputs in) const {
-    return {with_rows(in[0].shape()[0], geometry.input), in[0].dtype()};
-  }
+  TensorSpec shape(Inputs in) const { return {with_rows(in[0].shape()[0], geometry.input), in[0].dtype()}; }
   void forward(Inputs in, Tensor& out) const {
     detail::spread_average(geometry, detail::contiguous_values(in[0]), out);
   }
@@ -145,8 +142,8 @@ struct Call {
     g.padding = padding.expand(op, "padding", axes, 0);
     g.dilation = dilation.expand(op, "dilation", axes, 1);
     for (size_t i = 0; i < axes; ++i) {
-      check(2 * g.padding[i] <= g.kernel[i], "[{}] expected a padding of at most half of the kernel {}, got {}",
-            op, g.kernel, g.padding);
+      check(2 * g.padding[i] <= g.kernel[i],
+            "[{}] expected a padding of at most half of the kernel {}, got {}", op, g.kernel, g.padding);
       const int64_t room = g.input[i] + 2 * g.padding[i] - g.dilation[i] * (g.kernel[i] - 1) - 1;
       int64_t count = room < 0 ? 0 : room / g.stride[i] + 1;
       if (ceil_mode) {
@@ -163,7 +160,11 @@ struct Call {
 
   PoolGeometry adaptive(const PerAxis& size) const {
     check_input();
-    return {.input = input(), .output = size.expand(op, "output size", axes, 1)};
+    PoolGeometry g{.input = input(), .output = size.expand(op, "output size", axes, 1)};
+    double count = static_cast<double>(row_count());
+    for (int64_t extent : g.output) count *= static_cast<double>(extent);
+    check(count < 0x1p60, "[{}] the output size {} is too large", op, g.output);
+    return g;
   }
 
   Tensor rows() const { return reshape(x, with_rows(row_count(), input())); }

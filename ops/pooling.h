@@ -8,9 +8,9 @@
 namespace reel {
 
 struct MaxPoolOptions {
-  PerAxis stride = {};   ///< The kernel's extents unless given: windows side by side.
-  PerAxis padding = 0;   ///< Before and behind each axis, never chosen; at most half of the kernel.
-  PerAxis dilation = 1;  ///< Distance of a window's elements.
+  PerAxis stride = {};     ///< The kernel's extents unless given: windows side by side.
+  PerAxis padding = 0;     ///< Before and behind each axis, never chosen; at most half of the kernel.
+  PerAxis dilation = 1;    ///< Distance of a window's elements.
   bool ceil_mode = false;  ///< The number of windows is rounded up; the last ones may reach beyond the end.
 };
 
@@ -35,9 +35,9 @@ MaxPoolResult max_pool3d_with_indices(const Tensor& x, const PerAxis& kernel,
                                       const MaxPoolOptions& options = {});
 
 struct AvgPoolOptions {
-  PerAxis stride = {};     ///< The kernel's extents unless given.
-  PerAxis padding = 0;     ///< Zeros before and behind each axis; at most half of the kernel.
-  bool ceil_mode = false;  ///< As of MaxPoolOptions.
+  PerAxis stride = {};            ///< The kernel's extents unless given.
+  PerAxis padding = 0;            ///< Zeros before and behind each axis; at most half of the kernel.
+  bool ceil_mode = false;         ///< As of MaxPoolOptions.
   bool count_include_pad = true;  ///< Padding counts in the number that the sum is divided by.
   int64_t divisor_override = 0;   ///< Where not 0, what the sum is divided by instead.
 };

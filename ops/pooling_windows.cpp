@@ -61,8 +61,7 @@ struct Windows {
   }
 };
 
-template <class T>
-void largest(const Windows& windows, const T* x, T* out, int64_t* indices) {
+template <class T> void largest(const Windows& windows, const T* x, T* out, int64_t* indices) {
   windows.for_windows([&](int64_t o, const PoolRange& d, const PoolRange& h, const PoolRange& w) {
     T best = -std::numeric_limits<T>::infinity();
     int64_t at = windows.first_place(d, h, w);

@@ -18,7 +18,7 @@ struct PoolRange {
 
 /// What the windows of a pooling follow from.
 struct PoolGeometry {
-  Shape input = {}, output = {};  // one to three spatial axes
+  Shape input = {}, output = {};                                // one to three spatial axes
   Shape kernel = {}, stride = {}, padding = {}, dilation = {};  // empty where adaptive
   bool count_padding = true;
   int64_t divisor = 0;  // of averages, in the place of the counts where not 0

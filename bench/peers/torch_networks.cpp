@@ -32,17 +32,17 @@ NetworkCalls torch_networks() {
   calls.avg_pool = step({image()}, [](const List& x) { return torch::avg_pool2d(x[0], 2); });
   calls.layer_norm = step({leaf({4096, 256}), leaf({256}), leaf({256})},
                           [](const List& x) { return torch::layer_norm(x[0], {256}, x[1], x[2]); });
-  calls.batch_norm = step({image(), leaf({64}), leaf({64})},
-                          [mean = torch::zeros(64), variance = torch::ones(64)](const List& x) {
-                            return torch::batch_norm(x[0], x[1], x[2], mean, variance, true, 0.1, 1e-5, false);
-                          });
+  calls.batch_norm = step({image(), leaf({64}), leaf({64})}, [mean = torch::zeros(64),
+                                                              variance = torch::ones(64)](const List& x) {
+    return torch::batch_norm(x[0], x[1], x[2], mean, variance, true, 0.1, 1e-5, false);
+  });
   calls.group_norm = step({image(), leaf({64}), leaf({64})},
                           [](const List& x) { return torch::group_norm(x[0], 8, x[1], x[2]); });
-  calls.attention = step({leaf({8, 4, 128, 64}), leaf({8, 4, 128, 64}), leaf({8, 4, 128, 64})},
-                         [](const List& x) {
-                           const auto scores = torch::matmul(x[0] * (1 / std::sqrt(64.0)), x[1].transpose(-2, -1));
-                           return torch::matmul(torch::softmax(scores, -1), x[2]);
-                         });
+  calls.attention =
+      step({leaf({8, 4, 128, 64}), leaf({8, 4, 128, 64}), leaf({8, 4, 128, 64})}, [](const List& x) {
+        const auto scores = torch::matmul(x[0] * (1 / std::sqrt(64.0)), x[1].transpose(-2, -1));
+        return torch::matmul(torch::softmax(scores, -1), x[2]);
+      });
   return calls;
 }
 

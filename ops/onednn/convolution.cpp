@@ -115,8 +115,8 @@ Plan make_plan(ConvKind kind, const ConvGeometry& geometry, const Shape& x, cons
                                                         desc.weights_desc(), desc.diff_dst_desc());
     }
     const auto desc = convolution_weight_desc(open);
-    return make_plan<dnnl::convolution_backward_weights>(
-        kind, desc, ours, desc.src_desc(), desc.diff_weights_desc(), desc.diff_dst_desc());
+    return make_plan<dnnl::convolution_backward_weights>(kind, desc, ours, desc.src_desc(),
+                                                         desc.diff_weights_desc(), desc.diff_dst_desc());
   } catch (const dnnl::error&) {  // a geometry that it does not take: ours does
     return {};
   }
@@ -170,8 +170,8 @@ bool onednn_convolve(ConvKind kind, const ConvGeometry& geometry, const Tensor& 
   static thread_local Kept<Plan> plans(kept_at_most);
   PrimitiveKey key{static_cast<int64_t>(kind), bias.defined(), geometry.groups,
                    static_cast<int64_t>(geometry.input.size())};
-  for (const Shape* numbers : {&x.shape(), &w.shape(), &y.shape(), &geometry.stride, &geometry.dilation,
-                               &geometry.padding})
+  for (const Shape* numbers :
+       {&x.shape(), &w.shape(), &y.shape(), &geometry.stride, &geometry.dilation, &geometry.padding})
     key.insert(key.end(), numbers->begin(), numbers->end());
   try {
     const Plan& plan = plans.get(key, [&](const PrimitiveKey&) {

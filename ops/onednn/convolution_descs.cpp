@@ -11,13 +11,15 @@ constexpr auto kind = dnnl::prop_kind::forward_training;
 dnnl::convolution_forward::primitive_desc convolution_forward_desc(const ConvDescs& d) {
 #if DNNL_VERSION_MAJOR >= 3
   if (d.has_bias)
-    return {onednn_engine(), kind, direct, d.x, d.w, d.bias, d.y, d.stride, d.dilation, d.padding, d.padding_end};
+    return {onednn_engine(), kind,       direct,    d.x,          d.w, d.bias, d.y,
+            d.stride,        d.dilation, d.padding, d.padding_end};
   return {onednn_engine(), kind, direct, d.x, d.w, d.y, d.stride, d.dilation, d.padding, d.padding_end};
 #else
   using Forward = dnnl::convolution_forward;
   if (d.has_bias)
-    return {Forward::desc(kind, direct, d.x, d.w, d.bias, d.y, d.stride, d.dilation, d.padding, d.padding_end),
-            onednn_engine()};
+    return {
+        Forward::desc(kind, direct, d.x, d.w, d.bias, d.y, d.stride, d.dilation, d.padding, d.padding_end),
+        onednn_engine()};
   return {Forward::desc(kind, direct, d.x, d.w, d.y, d.stride, d.dilation, d.padding, d.padding_end),
           onednn_engine()};
 #endif

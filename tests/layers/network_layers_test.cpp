@@ -57,7 +57,9 @@ TEST_CASE("convolution layers compute what the ops do", "[layers]") {
   CHECK(Conv3d(1, 2, 2)(randn({1, 1, 3, 3, 3})).shape() == Shape{1, 2, 2, 2, 2});
   CHECK(ConvTranspose1d(1, 2, 2)(randn({1, 1, 3})).shape() == Shape{1, 2, 4});
   CHECK(ConvTranspose3d(1, 2, 2)(randn({1, 1, 3, 3, 3})).shape() == Shape{1, 2, 4, 4, 4});
-  const Sequential net(Conv2d(1, 2, 3, {.same = true}), [](const Tensor& t) { return relu(t); }, MaxPool2d(2), AvgPool2d({2, 1}));
+  const Sequential net(
+      Conv2d(1, 2, 3, {.same = true}), [](const Tensor& t) { return relu(t); }, MaxPool2d(2),
+      AvgPool2d({2, 1}));
   CHECK(net(randn({1, 1, 8, 8})).shape() == Shape{1, 2, 2, 4});
 }
 
@@ -120,7 +122,8 @@ TEST_CASE("multi-head attention is PyTorch's, loaded by PyTorch's names", "[laye
       if (name.starts_with(prefix)) parameters.emplace_back(name.substr(prefix.size()), tensor);
     layer.load_state_dict(parameters);
     const Tensor query = c.at("query");
-    const Tensor key = c.name == "alike" ? query : c.at("key"), value = c.name == "alike" ? query : c.at("value");
+    const Tensor key = c.name == "alike" ? query : c.at("key"),
+                 value = c.name == "alike" ? query : c.at("value");
     MultiHeadAttentionMasks masks;
     if (c.has("attn_mask")) masks.mask = logical_not(c.at("attn_mask"));
     if (c.has("key_padding_mask")) masks.keys = logical_not(c.at("key_padding_mask"));
@@ -145,7 +148,8 @@ TEST_CASE("masks of multi-head attention, in whichever form", "[layers]") {
   MultiHeadAttention layer(4, 2);
   const Tensor x = randn({3, 2, 4});
   const Tensor causal = layer(x, x, x, {.causal = true});
-  const Tensor lower = reshape(from_vector<bool>({true, false, false, true, true, false, true, true, true}), {3, 3});
+  const Tensor lower =
+      reshape(from_vector<bool>({true, false, false, true, true, false, true, true, true}), {3, 3});
   CHECK(difference(layer(x, x, x, {.mask = lower}), causal, 1e-6) == "");
   const Tensor added = masked_fill(zeros({3, 3}), logical_not(lower), -INFINITY);
   CHECK(difference(layer(x, x, x, {.mask = added}), causal, 1e-6) == "");

@@ -16,7 +16,8 @@ TEST_CASE("attention is PyTorch's formula, with masks of both kinds", "[attentio
       const bool added = c.has("mask") && c.at("mask").dtype() != DType::boolean;
       if (added) names.emplace_back("mask");
       check_case(c, names, dtype, dtype == DType::float64 ? 1e-13 : 1e-5, [&](const std::vector<Tensor>& x) {
-        AttentionOptions options{.causal = c.options.value("causal", false), .scale = c.options.value("scale", 0.0)};
+        AttentionOptions options{.causal = c.options.value("causal", false),
+                                 .scale = c.options.value("scale", 0.0)};
         if (c.has("mask")) options.mask = added ? x[3] : c.at("mask");
         return scaled_dot_product_attention(x[0], x[1], x[2], options);
       });
@@ -52,8 +53,10 @@ TEST_CASE("dropout of attention weights keeps the expectation", "[attention]") {
 }
 
 TEST_CASE("attention over no queries and no keys", "[attention]") {
-  CHECK(scaled_dot_product_attention(ones({2, 0, 3}), ones({2, 4, 3}), ones({2, 4, 5})).shape() == Shape{2, 0, 5});
-  CHECK(difference(scaled_dot_product_attention(ones({2, 3}), ones({0, 3}), ones({0, 4})), zeros({2, 4})) == "");
+  CHECK(scaled_dot_product_attention(ones({2, 0, 3}), ones({2, 4, 3}), ones({2, 4, 5})).shape() ==
+        Shape{2, 0, 5});
+  CHECK(difference(scaled_dot_product_attention(ones({2, 3}), ones({0, 3}), ones({0, 4})), zeros({2, 4})) ==
+        "");
 }
 
 }  // namespace reel

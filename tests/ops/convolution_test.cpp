@@ -85,9 +85,8 @@ TEST_CASE("float32 convolutions agree with float64 ones on sizes that fill vecto
   CHECK(float32_error({draw({2, 32, 8, 8}), draw({32, 1, 3, 3}), draw({32})}, [](const List& x) {
           return conv2d(x[0], x[1], x[2], {.padding = 1, .groups = 32});
         }) < 2e-6);
-  CHECK(float32_error({draw({1, 8, 4, 6, 5}), draw({16, 8, 3, 3, 3}), draw({16})}, [](const List& x) {
-          return conv3d(x[0], x[1], x[2], {.padding = 1});
-        }) < 2e-6);
+  CHECK(float32_error({draw({1, 8, 4, 6, 5}), draw({16, 8, 3, 3, 3}), draw({16})},
+                      [](const List& x) { return conv3d(x[0], x[1], x[2], {.padding = 1}); }) < 2e-6);
   CHECK(float32_error({draw({2, 32, 5, 6}), draw({32, 16, 4, 4}), draw({16})}, [](const List& x) {
           return conv_transpose2d(x[0], x[1], x[2], {.stride = 2, .padding = 1, .output_padding = 1});
         }) < 2e-6);

@@ -7,9 +7,9 @@
 
 #include "framework/tape.h"
 #include "ops/arithmetic.h"
+#include "ops/per_axis.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
-#include "ops/per_axis.h"
 #include "tests/catch.h"
 #include "tests/reference.h"
 

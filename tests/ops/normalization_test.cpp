@@ -27,7 +27,8 @@ TEST_CASE("batch normalisation is PyTorch's over two steps of training and one o
     for (DType dtype : {DType::float64, DType::float32}) {
       const double tolerance = dtype == DType::float64 ? 1e-12 : 2e-5;
       const Tensor weight = cast(c.at("weight"), dtype), bias = cast(c.at("bias"), dtype);
-      const Tensor mean = zeros(weight.shape(), {.dtype = dtype}), variance = ones(weight.shape(), {.dtype = dtype});
+      const Tensor mean = zeros(weight.shape(), {.dtype = dtype}),
+                   variance = ones(weight.shape(), {.dtype = dtype});
       for (const char* step : {"step0", "step1", "eval"}) {
         INFO(c.name << " " << step << " " << detail::text(dtype));
         const auto at = [&](const std::string& key) { return c.at(step + ("." + key)); };

@@ -63,14 +63,16 @@ TEST_CASE("max pooling lets a nan win and survives windows of nothing but minus 
     const auto values = numbers(result.values);
     CHECK(std::isnan(values[0]));
     CHECK(std::isnan(values[1]));
-    CHECK(std::vector<double>(values.begin() + 2, values.end()) == std::vector<double>{3, -INFINITY, 2, 4, 4});
+    CHECK(std::vector<double>(values.begin() + 2, values.end()) ==
+          std::vector<double>{3, -INFINITY, 2, 4, 4});
     CHECK(result.indices.to_vector<int64_t>() == std::vector<int64_t>{1, 1, 2, 3, 5, 6, 6});
   }
 }
 
 TEST_CASE("a dilated window that ceil_mode puts between two elements is empty", "[pooling]") {
   const Tensor x = full({1, 1, 1}, 5);
-  const MaxPoolResult result = max_pool1d_with_indices(x, 2, {.stride = 4, .padding = 1, .dilation = 3, .ceil_mode = true});
+  const MaxPoolResult result =
+      max_pool1d_with_indices(x, 2, {.stride = 4, .padding = 1, .dilation = 3, .ceil_mode = true});
   CHECK(numbers(result.values) == std::vector<double>{-INFINITY});
   CHECK(result.indices.to_vector<int64_t>() == std::vector<int64_t>{0});
 }
