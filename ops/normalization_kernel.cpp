@@ -31,11 +31,12 @@ template <class T, class F> double sum_of(int64_t n, F term) {
   return total;
 }
 
+/// Sums of g and of g times the normalised x, over a run or a set.
 struct Sums {
   double gradient = 0, product = 0;
 };
 
-/// Sums of g and of g * x over the runs of a set, both times the weights.
+/// The loops over one x.
 template <class T> class Kernel {
  public:
   Kernel(const NormLayout& layout, double eps, const Tensor& x, const Tensor& weight)
@@ -80,7 +81,7 @@ template <class T> class Kernel {
       const T shift = layout_.centred ? static_cast<T>(all.gradient / n) : T(0);
       const T slope = static_cast<T>(all.product / n) * scale;
       for_runs(set, [&](int64_t at, int64_t w) {
-        const T *x = x_ + at, *from = g + at, *by = weight_ + w;
+        const T *x = x_ + at, *from = g + at, *by = weight_ ? weight_ + w : nullptr;
         T* to = dx + at;
         if (weight_ && layout_.weight_by_element()) {
           for (int64_t i = 0; i < layout_.inner; ++i)
