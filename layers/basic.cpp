@@ -1,10 +1,11 @@
 #include "layers/basic.h"
 
+#include "framework/random.h"
 #include "layers/initializers.h"
 #include "ops/arithmetic.h"
 #include "ops/dropout.h"
 #include "ops/indexing.h"
-#include "ops/reduction.h"
+#include "ops/normalization.h"
 
 namespace reel {
 
@@ -30,17 +31,6 @@ LayerNorm::LayerNorm(const Shape& shape, LayerNormOptions options) : shape_(shap
   bias = detail::parameter(zeros(shape));
 }
 
-Tensor LayerNorm::operator()(const Tensor& x) const {
-  Shape tail, axes;
-  const size_t lead = x.rank() - std::min(x.rank(), shape_.rank());
-  for (size_t i = lead; i < x.rank(); ++i) {
-    tail.push_back(x.shape()[i]);
-    axes.push_back(static_cast<int64_t>(i));
-  }
-  check(tail == shape_, "[LayerNorm] expected an input that ends in axes {}, got {}", shape_, x);
-  const Tensor centred = x - mean(x, Axes(axes), true);
-  const Tensor normal = centred * rsqrt(mean(square(centred), Axes(axes), true) + eps_);
-  return weight.defined() ? normal * weight + bias : normal;
-}
+Tensor LayerNorm::operator()(const Tensor& x) const { return layer_norm(x, shape_, weight, bias, eps_); }
 
 }  // namespace reel

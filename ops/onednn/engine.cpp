@@ -1,27 +1,11 @@
 #include "ops/onednn/engine.h"
 
-#include <list>
-#include <map>
 #include <string>
 
 namespace reel::detail {
 namespace {
 
 constexpr size_t kept_at_most = 1024;
-
-struct PrimitiveStore {
-  struct Entry {
-    PrimitiveKey key;
-    dnnl::primitive primitive;
-  };
-  std::list<Entry> entries;  // most recently used first
-  std::map<PrimitiveKey, std::list<Entry>::iterator> index;
-};
-
-PrimitiveStore& store() {
-  static thread_local PrimitiveStore instance;
-  return instance;
-}
 
 }  // namespace
 
@@ -36,19 +20,8 @@ dnnl::stream& onednn_stream() {
 }
 
 const dnnl::primitive& kept_primitive(const PrimitiveKey& key, dnnl::primitive (*make)(const PrimitiveKey&)) {
-  PrimitiveStore& kept = store();
-  const auto found = kept.index.find(key);
-  if (found != kept.index.end()) {
-    kept.entries.splice(kept.entries.begin(), kept.entries, found->second);
-    return kept.entries.front().primitive;
-  }
-  kept.entries.push_front({key, make(key)});
-  kept.index[key] = kept.entries.begin();
-  if (kept.entries.size() > kept_at_most) {
-    kept.index.erase(kept.entries.back().key);
-    kept.entries.pop_back();
-  }
-  return kept.entries.front().primitive;
+  static thread_local Kept<dnnl::primitive> kept(kept_at_most);
+  return kept.get(key, make);
 }
 
 dnnl::primitive make_matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,

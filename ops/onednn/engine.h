@@ -1,19 +1,18 @@
 // The one engine and stream, and the store of primitives that have been made. Internal to this folder, which
 // alone sees oneDNN's headers and is not part of reel.h; where versions 2 and 3 of it differ, the difference
-// stands in engine.cpp.
+// stands in engine.cpp
+// and convolution_descs.cpp.
 #pragma once
 
 #include <cstdint>
 #include <dnnl.hpp>
-#include <vector>
+
+#include <reel/ops/onednn/kept.h>
 
 namespace reel::detail {
 
 const dnnl::engine& onednn_engine();
 dnnl::stream& onednn_stream();  // one for each thread
-
-/// What a primitive was made for: its kind and every number that it depends on.
-using PrimitiveKey = std::vector<int64_t>;
 
 /// The primitive kept under `key` by this thread, made by `make` the first time. A bounded number is kept,
 /// the least recently used going first.

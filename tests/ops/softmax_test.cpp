@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "framework/random.h"
 #include "framework/tape.h"
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
@@ -72,6 +73,23 @@ TEST_CASE("softmax gives nothing to minus infinity, and nan to rows of nothing e
     for (size_t i = 3; i < 6; ++i) {
       CHECK(std::isnan(p[i]));
       CHECK(std::isnan(logs[i]));
+    }
+  }
+}
+
+TEST_CASE("softmax and log_softmax of every rank along every axis are exp over its sum", "[softmax]") {
+  Random random(6);
+  for (DType dtype : {DType::float32, DType::float64}) {
+    Shape shape;
+    for (size_t rank = 1; rank <= Shape::max_rank; ++rank) {
+      shape.push_back(rank % 2 == 0 ? 2 : 3);
+      const Tensor x = randn(shape, {.dtype = dtype}, random), e = exp(x);
+      for (size_t axis = 0; axis < rank; ++axis) {
+        INFO("axis " << axis << " of " << shape.str());
+        const Tensor expected = e / sum(e, axis, true);
+        CHECK(difference(softmax(x, static_cast<int64_t>(axis)), expected, 1e-6) == "");
+        CHECK(difference(log_softmax(x, static_cast<int64_t>(axis)), log(expected), 2e-5) == "");
+      }
     }
   }
 }
