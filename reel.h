@@ -25,8 +25,10 @@
 #include <reel/ops/indexing.h>
 #include <reel/ops/jacobian.h>
 #include <reel/ops/loss.h>
+#include <reel/ops/math.h>
 #include <reel/ops/matmul.h>
 #include <reel/ops/reduction.h>
+#include <reel/ops/rounding.h>
 #include <reel/ops/shape.h>
 #include <reel/ops/slicing.h>
 #include <reel/ops/softmax.h>
