@@ -260,7 +260,8 @@ struct Mish {
     using std::abs;
     using std::exp;
     const auto negative = x < T(0);
-    const T e = exp(-abs(x));
+    const T root = exp(abs(x) * T(-0.5));  // squared, so that it reaches into the denormals
+    const T e = root * root;
     return {select(negative, e * (e + T(2)), T(1) + T(2) * e), select(negative, T(2), T(2) * e * e)};
   }
 };
@@ -273,7 +274,7 @@ struct Hardtanh {
     const T raised = select(x < T(low), T(low), x);
     return select(raised > T(high), T(high), raised);
   }
-  template <class T> T slope(T x, T) const { return select((x <= T(low)) | (x >= T(high)), T(0), T(1)); }
+  template <class T> T slope(T x, T) const { return select((x > T(low)) & (x < T(high)), T(1), T(0)); }
 };
 
 namespace detail {
@@ -298,7 +299,7 @@ struct Hardswish {
   static constexpr std::string_view name = "hardswish";
   template <class T> static T value(T x) { return x * detail::straight_sigmoid(x); }
   template <class T> static T slope(T x, T) {
-    return select(x < T(-3), T(0), select(x <= T(3), x / T(3) + T(0.5), T(1)));
+    return select(x < T(-3), T(0), select(x > T(3), T(1), x / T(3) + T(0.5)));
   }
 };
 

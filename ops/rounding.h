@@ -91,9 +91,9 @@ struct Fmod {
   static constexpr bool integers = true;
   template <class T> static T value(T a, T b) { return detail::modulus(a, b); }
   template <class T> static T slope0(T, T, T) { return T(1); }
-  template <class T> static T slope1(T a, T b, T) {
-    using std::trunc;
-    return -trunc(a / b);
+  template <class T> static T slope1(T a, T b, T y) {
+    using std::nearbyint;
+    return -nearbyint((a - y) / b);  // trunc(a / b) may be one more, that quotient being rounded
   }
 };
 

@@ -89,7 +89,8 @@ struct Dual {
     return {length, (a.derivative * a.value + b.derivative * b.value) / length};
   }
   friend Dual fmod(const Dual& a, const Dual& b) {
-    return {std::fmod(a.value, b.value), a.derivative - std::trunc(a.value / b.value) * b.derivative};
+    const double left = std::fmod(a.value, b.value);
+    return {left, a.derivative - std::round((a.value - left) / b.value) * b.derivative};
   }
   friend Dual pow(const Dual& a, const Dual& b) {
     Dual result =
