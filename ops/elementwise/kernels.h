@@ -1,5 +1,5 @@
 // The loops of the library's elementwise formulas, with xsimd, for the instruction set that the including unit is
-// compiled for. Not part of reel.h, nor of an installation: for the generated units of ops/ alone.
+// compiled for: for the generated units of ops/ alone, not part of reel.h nor of an installation.
 //
 // There is no scalar remainder: SIMD and scalar functions differ in the last bits, and results would depend
 // on the position of an element. The last vector is padded instead.

@@ -22,7 +22,7 @@ template <class T> struct LaneMask {
   // Long enough to make up for the call that a function costs, short enough for the intermediate values of a formula
   // to stay in L1.
   static constexpr size_t size = 64;
-  alignas(64) Lane lane[size];
+  alignas(16) Lane lane[size];
 
   template <class Op> static LaneMask zip(const LaneMask& a, const LaneMask& b, Op op) {
     LaneMask result;
@@ -41,7 +41,7 @@ template <class T> struct LaneMask {
 template <class T> struct Lanes {
   using Mask = LaneMask<T>;
   static constexpr size_t size = Mask::size;
-  alignas(64) T lane[size];
+  alignas(16) T lane[size];
 
   Lanes() = default;
   explicit Lanes(double constant) { std::fill_n(lane, size, static_cast<T>(constant)); }
@@ -107,19 +107,31 @@ template <class T> struct Lanes {
   }
 };
 
-/// Runs body(lanes in) over n elements of `count` inputs; the last row is filled up with its last element.
+/// Runs body(lanes in) over n elements of `count` inputs; the last row is filled up with its last element. The body
+/// stands in one place, so that no compiler contracts it in two ways and results depend on the position.
 template <class T, size_t count, class Body>
 void lanes_loop(const void* const* in, void* out, int64_t n, const Body& body) {
-  constexpr auto width = static_cast<int64_t>(Lanes<T>::size);
+  constexpr size_t width = Lanes<T>::size;
   Lanes<T> x[count];
-  for (int64_t i = 0; i < n; i += width) {
-    const auto present = static_cast<size_t>(std::min(width, n - i));
+  for (size_t left = static_cast<size_t>(n), done = 0; left > 0;) {
+    const size_t present = std::min(width, left);
     for (size_t k = 0; k < count; ++k) {
-      std::memcpy(x[k].lane, static_cast<const T*>(in[k]) + i, present * sizeof(T));
-      std::fill(x[k].lane + present, x[k].lane + width, x[k].lane[present - 1]);
+      const T* source = static_cast<const T*>(in[k]) + done;
+      if (present == width) {
+        std::memcpy(x[k].lane, source, width * sizeof(T));
+      } else {
+        std::copy_n(source, present, x[k].lane);
+        std::fill_n(x[k].lane + present, width - present, source[present - 1]);
+      }
     }
     const Lanes<T> result = body(static_cast<const Lanes<T>*>(x));
-    std::memcpy(static_cast<T*>(out) + i, result.lane, present * sizeof(T));
+    T* target = static_cast<T*>(out) + done;
+    if (present == width)
+      std::memcpy(target, result.lane, width * sizeof(T));
+    else
+      std::copy_n(result.lane, present, target);
+    done += present;
+    left -= present;
   }
 }
 

@@ -91,7 +91,11 @@ TEST_CASE("an elementwise op of one's own: values, gradients of both orders, any
   }
   // Longer than a row of lanes, with a rest.
   const Tensor lengthy = rand({1000});
-  CHECK(difference(soft_clip(lengthy, 2), 2 * tanh(lengthy / 2), 1e-6) == "");
+  const Tensor clipped = soft_clip(lengthy, 2);
+  CHECK(difference(clipped, 2 * tanh(lengthy / 2), 1e-6) == "");
+  for (int64_t offset : {1, 17, 64, 130, 999})  // the position of an element does not matter
+    CHECK(difference(soft_clip(narrow(lengthy, 0, offset, 1000 - offset), 2),
+                     narrow(clipped, 0, offset, 1000 - offset)) == "");
 }
 
 TEST_CASE("a general op of one's own: values, gradients of both orders, errors", "[own]") {

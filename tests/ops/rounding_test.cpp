@@ -30,11 +30,13 @@ TEST_CASE("halves are rounded to even numbers, large numbers stay", "[rounding]"
 
 TEST_CASE("quotient and remainder belong together", "[rounding]") {
   // a = b floor_divide(a, b) + remainder(a, b), exactly for integers.
-  const Tensor a = from_vector<int64_t>({-7, 7, -7, 7, 0, (int64_t{1} << 62) + 1, least, least});
+  const Tensor a = from_vector<int64_t>({-7, 7, -7, 7, 0, (int64_t{1} << 62) + 1, least + 1, least});
   const Tensor b = from_vector<int64_t>({3, 3, -3, -3, 5, 10, -1, 2});
   CHECK(difference(b * floor_divide(a, b) + remainder(a, b), a) == "");
   CHECK(remainder(a, b).to_vector<int64_t>() == Ints{2, 1, -1, -2, 0, 5, 0, 0});
   CHECK(fmod(a, b).to_vector<int64_t>() == Ints{-1, 1, -1, 1, 0, 5, 0, 0});
+  CHECK(remainder(scalar(-0x1p63, {.dtype = DType::int64}), -1).item<int64_t>() == 0);  // no trap
+  CHECK(floor_divide(scalar(-0x1p63, {.dtype = DType::int64}), -1).item<int64_t>() == least);
   CHECK(remainder(a, 3).to_vector<int64_t>()[0] == 2);
   CHECK(remainder(7, from_vector<int64_t>({-3})).to_vector<int64_t>() == Ints{-2});
   CHECK(floor_divide(-7, from_vector<int64_t>({2})).to_vector<int64_t>() == Ints{-4});
