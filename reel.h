@@ -42,6 +42,7 @@
 #include <reel/ops/jacobian.h>
 #include <reel/ops/linalg.h>
 #include <reel/ops/loss.h>
+#include <reel/ops/math.h>
 #include <reel/ops/matmul.h>
 #include <reel/ops/normalization.h>
 #include <reel/ops/pad.h>
@@ -49,6 +50,7 @@
 #include <reel/ops/pooling.h>
 #include <reel/ops/reduction.h>
 #include <reel/ops/repeat.h>
+#include <reel/ops/rounding.h>
 #include <reel/ops/shape.h>
 #include <reel/ops/slicing.h>
 #include <reel/ops/softmax.h>

@@ -1,18 +1,10 @@
 #include "ops/arithmetic.h"
 
-#include <cmath>
+#include "ops/elementwise/scalars.h"
 
 namespace reel {
-namespace {
 
-/// Integers take whole numbers only, as far as a double counts them.
-double fitting(std::string_view op, const Tensor& x, double s) {
-  check(is_floating(x.dtype()) || (s == std::trunc(s) && std::abs(s) <= 0x1p53),
-        "[{}] the scalar {} is no value of dtype {}, or too large to be exact", op, s, x.dtype());
-  return s;
-}
-
-}  // namespace
+using detail::fitting;
 
 Tensor operator+(const Tensor& a, const Tensor& b) { return apply(Add{}, a, b); }
 Tensor operator-(const Tensor& a, const Tensor& b) { return apply(Sub{}, a, b); }
@@ -40,6 +32,9 @@ Tensor& operator/=(Tensor& x, double s) { return x = x / s; }
 
 Tensor pow(const Tensor& a, const Tensor& b) { return apply(Pow{}, a, b); }
 Tensor pow(const Tensor& x, double exponent) { return apply(PowScalar{exponent}, x); }
+Tensor pow(double base, const Tensor& x) { return apply(PowOfScalar{base}, x); }
+Tensor lerp(const Tensor& a, const Tensor& b, double weight) { return apply(LerpScalar{weight}, a, b); }
+Tensor lerp(const Tensor& a, const Tensor& b, const Tensor& weight) { return apply(Lerp{}, a, b, weight); }
 Tensor maximum(const Tensor& a, const Tensor& b) { return apply(Maximum{}, a, b); }
 Tensor minimum(const Tensor& a, const Tensor& b) { return apply(Minimum{}, a, b); }
 Tensor abs(const Tensor& x) { return apply(Abs{}, x); }

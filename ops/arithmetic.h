@@ -55,6 +55,7 @@ struct Pow {
 /// The larger one; a nan wins; at a tie each side gets half of the gradient.
 struct Maximum {
   static constexpr std::string_view name = "maximum";
+  static constexpr bool integers = true;
   template <class T> static T value(T a, T b) { return select(a == a, select(a >= b, a, b), a); }
   template <class T> static T slope0(T a, T b, T) {
     return select(a == b, T(0.5), select(a < b, T(0), T(1)));
@@ -67,6 +68,7 @@ struct Maximum {
 /// The smaller one; a nan wins; at a tie each side gets half of the gradient.
 struct Minimum {
   static constexpr std::string_view name = "minimum";
+  static constexpr bool integers = true;
   template <class T> static T value(T a, T b) { return select(a == a, select(a <= b, a, b), a); }
   template <class T> static T slope0(T a, T b, T) {
     return select(a == b, T(0.5), select(a > b, T(0), T(1)));
@@ -136,8 +138,40 @@ struct PowScalar {
   }
 };
 
+/// s^x. Where s = 0 and x >= 0 the slope is taken as 0.
+struct PowOfScalar {
+  static constexpr std::string_view name = "pow_of_scalar";
+  double s;
+  template <class T> T value(T x) const { return detail::power(T(s), x); }
+  template <class T> T slope(T x, T y) const {
+    using std::log;
+    return s == 0 ? select(x >= T(0), T(0), y * T(log(s))) : y * T(log(s));
+  }
+};
+
+/// a + w (b - a), computed from the nearer end.
+struct Lerp {
+  static constexpr std::string_view name = "lerp";
+  template <class T> static T value(T a, T b, T w) {
+    return select(w < T(0.5), a + w * (b - a), b - (b - a) * (T(1) - w));
+  }
+  template <class T> static T slope0(T, T, T w, T) { return T(1) - w; }
+  template <class T> static T slope1(T, T, T w, T) { return w; }
+  template <class T> static T slope2(T a, T b, T, T) { return b - a; }
+};
+
+/// a + s (b - a), computed from the nearer end.
+struct LerpScalar {
+  static constexpr std::string_view name = "lerp_scalar";
+  double s;
+  template <class T> T value(T a, T b) const { return s < 0.5 ? a + T(s) * (b - a) : b - (b - a) * T(1 - s); }
+  template <class T> T slope0(T, T, T) const { return T(1 - s); }
+  template <class T> T slope1(T, T, T) const { return T(s); }
+};
+
 struct Abs {
   static constexpr std::string_view name = "abs";
+  static constexpr bool integers = true;
   template <class T> static T value(T x) {
     using std::abs;
     return abs(x);
@@ -148,12 +182,14 @@ struct Abs {
 /// -1, 0 or 1; 0 for a nan.
 struct Sign {
   static constexpr std::string_view name = "sign";
+  static constexpr bool integers = true;
   template <class T> static T value(T x) { return select(x > T(0), T(1), select(x < T(0), T(-1), T(0))); }
   template <class T> static T slope(T, T) { return T(0); }
 };
 
 struct Square {
   static constexpr std::string_view name = "square";
+  static constexpr bool integers = true;
   template <class T> static T value(T x) { return x * x; }
   template <class T> static T slope(T x, T) { return T(2) * x; }
 };
@@ -183,9 +219,12 @@ struct Reciprocal {
   template <class T> static T slope(T, T y) { return -(y * y); }
 };
 
-using ArithmeticFormulas =
-    FormulaList<Add, Sub, Mul, Div, Pow, Maximum, Minimum, Neg, AddScalar, MulScalar, SubFromScalar,
-                DivScalar, DivIntoScalar, PowScalar, Abs, Sign, Square, Sqrt, Rsqrt, Reciprocal>;
+using ArithmeticFormulas = FormulaList<Add, Sub, Mul, Div, Pow, Maximum, Minimum, Neg, AddScalar, MulScalar,
+                                       SubFromScalar, DivScalar, DivIntoScalar, PowScalar, PowOfScalar, Lerp,
+                                       LerpScalar, Abs, Sign, Square, Sqrt, Rsqrt, Reciprocal>;
+template <class F>
+requires detail::is_listed<F, ArithmeticFormulas>
+inline constexpr bool detail::in_library<F> = true;
 
 Tensor operator+(const Tensor& a, const Tensor& b);
 Tensor operator-(const Tensor& a, const Tensor& b);
@@ -211,6 +250,10 @@ Tensor& operator/=(Tensor& x, double s);
 
 Tensor pow(const Tensor& a, const Tensor& b);
 Tensor pow(const Tensor& x, double exponent);
+Tensor pow(double base, const Tensor& x);
+/// a + weight (b - a)
+Tensor lerp(const Tensor& a, const Tensor& b, double weight);
+Tensor lerp(const Tensor& a, const Tensor& b, const Tensor& weight);
 Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
 Tensor abs(const Tensor& x);

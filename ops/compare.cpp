@@ -4,9 +4,13 @@
 #include <functional>
 
 #include "ops/elementwise/formula.h"
+#include "ops/elementwise/scalars.h"
 #include "ops/reduction.h"
 
 namespace reel {
+
+using detail::beside;
+
 namespace {
 
 template <class T, class Compare>
@@ -72,6 +76,10 @@ struct Or : Relation<std::logical_or<>, true> {
   static constexpr std::string_view name = "logical_or";
 };
 
+struct Xor : Relation<std::not_equal_to<>, true> {
+  static constexpr std::string_view name = "logical_xor";
+};
+
 /// y = condition ? a : b
 struct Where {
   static constexpr std::string_view name = "where";
@@ -98,15 +106,16 @@ struct Where {
 template <class Compare> Tensor compare(const Tensor& a, const Tensor& b) {
   return apply(Comparison<Compare>{}, a, b);
 }
-/// The scalar as a tensor beside x; integers take no fractions.
-Tensor beside(std::string_view op, const Tensor& x, double s) {
-  check(is_floating(x.dtype()) || s == std::trunc(s), "[{}] the scalar {} is no value of dtype {}", op, s,
-        x.dtype());
-  return scalar(s, {.dtype = x.dtype()});
-}
-
 template <class Compare> Tensor compare(const Tensor& a, double b) {
   return apply(Comparison<Compare>{}, a, beside(Compare::name, a, b));
+}
+template <class Compare> Tensor compare(double a, const Tensor& b) {
+  return apply(Comparison<Compare>{}, beside(Compare::name, b, a), b);
+}
+
+/// A condition that only floating numbers can fulfil, or `otherwise`.
+template <class Condition> Tensor of_floating(const Tensor& x, bool otherwise, Condition condition) {
+  return is_floating(x.dtype()) ? condition() : full(x.shape(), otherwise, {.dtype = DType::boolean});
 }
 
 }  // namespace
@@ -123,16 +132,39 @@ Tensor less(const Tensor& a, double b) { return compare<Less>(a, b); }
 Tensor less_equal(const Tensor& a, double b) { return compare<LessEqual>(a, b); }
 Tensor greater(const Tensor& a, double b) { return compare<Greater>(a, b); }
 Tensor greater_equal(const Tensor& a, double b) { return compare<GreaterEqual>(a, b); }
+Tensor equal(double a, const Tensor& b) { return compare<Equal>(a, b); }
+Tensor not_equal(double a, const Tensor& b) { return compare<NotEqual>(a, b); }
+Tensor less(double a, const Tensor& b) { return compare<Less>(a, b); }
+Tensor less_equal(double a, const Tensor& b) { return compare<LessEqual>(a, b); }
+Tensor greater(double a, const Tensor& b) { return compare<Greater>(a, b); }
+Tensor greater_equal(double a, const Tensor& b) { return compare<GreaterEqual>(a, b); }
 
 Tensor logical_and(const Tensor& a, const Tensor& b) { return compare<And>(a, b); }
 Tensor logical_or(const Tensor& a, const Tensor& b) { return compare<Or>(a, b); }
+Tensor logical_xor(const Tensor& a, const Tensor& b) { return compare<Xor>(a, b); }
 Tensor logical_not(const Tensor& x) {
   check_bool("logical_not", x);
   return equal(x, 0.0);
 }
 
+Tensor isnan(const Tensor& x) {
+  return of_floating(x, false, [&] { return not_equal(x, x); });
+}
+Tensor isinf(const Tensor& x) {
+  return of_floating(x, false, [&] { return logical_or(equal(x, INFINITY), equal(x, -INFINITY)); });
+}
+Tensor isfinite(const Tensor& x) {
+  return of_floating(x, true, [&] { return logical_and(less(x, INFINITY), greater(x, -INFINITY)); });
+}
+
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   return apply(Where{}, condition, a, b);
+}
+Tensor where(const Tensor& condition, const Tensor& a, double b) {
+  return where(condition, a, beside("where", a, b));
+}
+Tensor where(const Tensor& condition, double a, const Tensor& b) {
+  return where(condition, beside("where", b, a), b);
 }
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   return where(mask, beside("masked_fill", x, value), x);

@@ -153,5 +153,8 @@ struct LogAddExp3 {
 
 using LossFormulas = FormulaList<SquaredError, AbsoluteError, SmoothL1, Huber, BinaryCrossEntropy,
                                  LogitCrossEntropy, WeightedLogitCrossEntropy, LogAddExp3>;
+template <class F>
+requires detail::is_listed<F, LossFormulas>
+inline constexpr bool detail::in_library<F> = true;
 
 }  // namespace reel

@@ -10,8 +10,8 @@
 // tensor. Functions are called unqualified after `using std::exp;` and the like; conditions are written
 // select(x > T(0), a, b).
 //
-// The loops for a formula are compiled where "ops/elementwise/kernels.h" is included; the library's own are
-// compiled once for each instruction set.
+// The functions are those of functions.h. The loops of the library's own formulas are compiled once for each
+// instruction set (kernels.h), those of any other formula where it is used (own_loops.h).
 #pragma once
 
 #include <array>
@@ -21,104 +21,40 @@
 #include <type_traits>
 
 #include <reel/framework/op.h>
+#include <reel/ops/elementwise/functions.h>
+#include <reel/ops/elementwise/own_loops.h>
 #include <reel/ops/elementwise/probe.h>
 #include <reel/ops/elementwise/symbolic.h>
+#include <reel/ops/elementwise/traits.h>
 
 namespace reel {
 
-/// condition ? a : b, in the form that formulas use.
-template <class T>
-requires std::is_arithmetic_v<T>
-constexpr T select(bool condition, T a, T b) { return condition ? a : b; }
-
 namespace detail {
-
-/// a^b by C's rules, which xsimd's pow does not keep for zeros, negative numbers and infinities: a batch goes
-/// lane by lane.
-template <class T> T power(const T& a, const T& b) {
-  using std::pow;
-  if constexpr (requires {
-                  typename T::arch_type;
-                  T::size;
-                }) {
-    typename T::value_type x[T::size], y[T::size];
-    a.store_unaligned(x);
-    b.store_unaligned(y);
-    for (size_t i = 0; i < T::size; ++i) x[i] = pow(x[i], y[i]);
-    return T::load_unaligned(x);
-  } else {
-    return pow(a, b);
-  }
-}
-
-}  // namespace detail
-
-/// A list of formulas, for compiling their loops.
-template <class... F> struct FormulaList {};
-
-namespace detail {
-
-template <class F> constexpr size_t arity_of() {
-  if constexpr (requires(const F& f, double x) { f.value(x); })
-    return 1;
-  else if constexpr (requires(const F& f, double x) { f.value(x, x); })
-    return 2;
-  else if constexpr (requires(const F& f, double x) { f.value(x, x, x); })
-    return 3;
-  else
-    return 0;
-}
-
-template <class F> inline constexpr size_t arity = arity_of<F>();
-
-template <class F, class T, size_t... I> T formula_value(const F& f, const T* x, std::index_sequence<I...>) {
-  return f.value(x[I]...);
-}
-template <class F, class T> T formula_value(const F& f, const T* x) {
-  return formula_value(f, x, std::make_index_sequence<arity<F>>());
-}
-
-/// Slope with respect to argument K; `x` holds the arguments, then the result.
-template <size_t K, class F, class T> T formula_slope(const F& f, const T* x) {
-  if constexpr (arity<F> == 1)
-    return f.slope(x[0], x[1]);
-  else if constexpr (arity<F> == 2 && K == 0)
-    return f.slope0(x[0], x[1], x[2]);
-  else if constexpr (arity<F> == 2)
-    return f.slope1(x[0], x[1], x[2]);
-  else if constexpr (K == 0)
-    return f.slope0(x[0], x[1], x[2], x[3]);
-  else if constexpr (K == 1)
-    return f.slope1(x[0], x[1], x[2], x[3]);
-  else
-    return f.slope2(x[0], x[1], x[2], x[3]);
-}
-
-template <class F> inline constexpr bool has_slope = requires(const F& f, double x) { f.slope(x, x); }
-|| requires(const F& f, double x) { f.slope0(x, x, x); }
-|| requires(const F& f, double x) { f.slope0(x, x, x, x); };
-
-template <class F> inline constexpr bool takes_integers = requires { requires F::integers; };
 
 /// Instruction sets that loops are compiled for; which of them this machine runs.
 enum Isa { isa_baseline, isa_avx2, isa_avx512 };
 Isa machine_isa();
 
+/// Defined in the library alone, for its own formulas.
 template <class F, Isa isa> const FormulaKernels& compiled();
 
 template <class F> const FormulaKernels& kernels_of() {
+  if constexpr (!in_library<F>) {
+    return own_kernels<F>();
+  } else {
 #if defined(__x86_64__)
-  static const FormulaKernels kernels = [] {
-    FormulaKernels chosen = machine_isa() == isa_avx512 ? compiled<F, isa_avx512>()
-                            : machine_isa() == isa_avx2 ? compiled<F, isa_avx2>()
-                                                        : compiled<F, isa_baseline>();
-    chosen.integers = compiled<F, isa_baseline>().integers;
-    return chosen;
-  }();
-  return kernels;
+    static const FormulaKernels kernels = [] {
+      FormulaKernels chosen = machine_isa() == isa_avx512 ? compiled<F, isa_avx512>()
+                              : machine_isa() == isa_avx2 ? compiled<F, isa_avx2>()
+                                                          : compiled<F, isa_baseline>();
+      chosen.integers = compiled<F, isa_baseline>().integers;
+      return chosen;
+    }();
+    return kernels;
 #else
-  return compiled<F, isa_baseline>();
+    return compiled<F, isa_baseline>();
 #endif
+  }
 }
 
 /// The common shape and dtype of the inputs; throws naming `op` where they do not broadcast or the dtype does

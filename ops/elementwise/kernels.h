@@ -1,6 +1,5 @@
-// The loops of elementwise formulas, with xsimd. Heavy, not part of reel.h: include it where formulas of your
-// own are defined, and their loops are compiled there, for the instruction set that this file is compiled
-// for.
+// The loops of the library's elementwise formulas, with xsimd, for the instruction set that the including unit is
+// compiled for: for the generated units of ops/ alone, not part of reel.h nor of an installation.
 //
 // There is no scalar remainder: SIMD and scalar functions differ in the last bits, and results would depend
 // on the position of an element. The last vector is padded instead.
@@ -50,16 +49,8 @@ void slope_kernel(const void* formula, const void* const* in, void* out, int64_t
                                [&](const auto* x) { return x[arity<F> + 1] * formula_slope<K>(f, x); });
 }
 
-template <class F> void integer_kernel(const void* formula, const void* const* in, void* out, int64_t n) {
-  const F f = *static_cast<const F*>(formula);
-  for (int64_t i = 0; i < n; ++i) {
-    int64_t x[arity<F>];
-    for (size_t k = 0; k < arity<F>; ++k) x[k] = static_cast<const int64_t*>(in[k])[i];
-    static_cast<int64_t*>(out)[i] = formula_value(f, x);
-  }
-}
-
 template <class F, Isa isa> const FormulaKernels& compiled() {
+  static_assert(in_library<F>, "the header of a family says of its list that it is in the library");
   static constexpr FormulaKernels kernels = [] {
     FormulaKernels result;
     result.value32 = value_kernel<F, isa, float>;

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <reel/framework/op.h>
+#include <reel/ops/elementwise/functions.h>
 
 namespace reel::detail {
 
@@ -49,17 +50,8 @@ class Probe {
     return join(condition, join(a, b));
   }
 
-  friend Probe exp(const Probe& x) { return join(x, x); }
-  friend Probe expm1(const Probe& x) { return join(x, x); }
-  friend Probe log(const Probe& x) { return join(x, x); }
-  friend Probe log1p(const Probe& x) { return join(x, x); }
-  friend Probe sqrt(const Probe& x) { return join(x, x); }
-  friend Probe sin(const Probe& x) { return join(x, x); }
-  friend Probe cos(const Probe& x) { return join(x, x); }
-  friend Probe tanh(const Probe& x) { return join(x, x); }
-  friend Probe abs(const Probe& x) { return join(x, x); }
-  friend Probe erf(const Probe& x) { return join(x, x); }
-  friend Probe pow(const Probe& a, const Probe& b) { return join(a, b); }
+  static Probe call(Function, const Probe& x) { return join(x, x); }
+  static Probe call(BinaryFunction, const Probe& a, const Probe& b) { return join(a, b); }
 
  private:
   static Probe join(const Probe& a, const Probe& b) { return depends(a.arguments_ | b.arguments_); }

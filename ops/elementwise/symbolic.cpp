@@ -1,8 +1,5 @@
 #include "ops/elementwise/symbolic.h"
 
-#include <cmath>
-
-#include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "ops/compare.h"
 
@@ -97,42 +94,6 @@ Symbolic select(const Symbolic& condition, const Symbolic& a, const Symbolic& b)
   if (a.is_constant() && b.is_constant() && a.constant() == b.constant()) return a;
   const DType dtype = condition.dtype();
   return Symbolic(where(condition.tensor(), as_tensor(a, dtype), as_tensor(b, dtype)));
-}
-
-Symbolic exp(const Symbolic& x) {
-  return x.is_constant() ? Symbolic(std::exp(x.constant())) : Symbolic(reel::exp(x.tensor()));
-}
-Symbolic expm1(const Symbolic& x) {
-  return x.is_constant() ? Symbolic(std::expm1(x.constant())) : Symbolic(reel::expm1(x.tensor()));
-}
-Symbolic log(const Symbolic& x) {
-  return x.is_constant() ? Symbolic(std::log(x.constant())) : Symbolic(reel::log(x.tensor()));
-}
-Symbolic log1p(const Symbolic& x) {
-  return x.is_constant() ? Symbolic(std::log1p(x.constant())) : Symbolic(reel::log1p(x.tensor()));
-}
-Symbolic sqrt(const Symbolic& x) {
-  return x.is_constant() ? Symbolic(std::sqrt(x.constant())) : Symbolic(reel::sqrt(x.tensor()));
-}
-Symbolic sin(const Symbolic& x) {
-  return x.is_constant() ? Symbolic(std::sin(x.constant())) : Symbolic(reel::sin(x.tensor()));
-}
-Symbolic cos(const Symbolic& x) {
-  return x.is_constant() ? Symbolic(std::cos(x.constant())) : Symbolic(reel::cos(x.tensor()));
-}
-Symbolic tanh(const Symbolic& x) {
-  return x.is_constant() ? Symbolic(std::tanh(x.constant())) : Symbolic(reel::tanh(x.tensor()));
-}
-Symbolic abs(const Symbolic& x) {
-  return x.is_constant() ? Symbolic(std::abs(x.constant())) : Symbolic(reel::abs(x.tensor()));
-}
-Symbolic erf(const Symbolic& x) {
-  return x.is_constant() ? Symbolic(std::erf(x.constant())) : Symbolic(reel::erf(x.tensor()));
-}
-Symbolic pow(const Symbolic& a, const Symbolic& b) {
-  if (a.is_constant() && b.is_constant()) return Symbolic(std::pow(a.constant(), b.constant()));
-  if (b.is_constant()) return Symbolic(reel::pow(a.tensor(), b.constant()));
-  return Symbolic(reel::pow(as_tensor(a, b.tensor().dtype()), b.tensor()));
 }
 
 }  // namespace reel::detail

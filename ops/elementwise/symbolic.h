@@ -4,6 +4,7 @@
 #pragma once
 
 #include <reel/framework/tensor.h>
+#include <reel/ops/elementwise/functions.h>
 
 namespace reel::detail {
 
@@ -19,6 +20,9 @@ class Symbolic {
   double constant() const { return constant_; }
   const Tensor& tensor() const { return tensor_; }
   DType dtype() const { return dtype_; }  ///< Of the values; for a condition, of the values it compares.
+
+  static Symbolic call(Function function, const Symbolic& x);
+  static Symbolic call(BinaryFunction function, const Symbolic& a, const Symbolic& b);
 
  private:
   Tensor tensor_;
@@ -41,16 +45,5 @@ Symbolic operator!=(const Symbolic& a, const Symbolic& b);
 Symbolic operator|(const Symbolic& a, const Symbolic& b);
 Symbolic operator&(const Symbolic& a, const Symbolic& b);
 Symbolic select(const Symbolic& condition, const Symbolic& a, const Symbolic& b);
-Symbolic exp(const Symbolic& x);
-Symbolic expm1(const Symbolic& x);
-Symbolic log(const Symbolic& x);
-Symbolic log1p(const Symbolic& x);
-Symbolic sqrt(const Symbolic& x);
-Symbolic sin(const Symbolic& x);
-Symbolic cos(const Symbolic& x);
-Symbolic tanh(const Symbolic& x);
-Symbolic abs(const Symbolic& x);
-Symbolic erf(const Symbolic& x);
-Symbolic pow(const Symbolic& a, const Symbolic& b);
 
 }  // namespace reel::detail

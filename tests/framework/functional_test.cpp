@@ -8,6 +8,7 @@
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "ops/jacobian.h"
+#include "ops/math.h"
 #include "ops/matmul.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"

@@ -6,7 +6,8 @@
 
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
-#include "ops/elementwise/kernels.h"
+#include "ops/elementwise/formula.h"
+#include "ops/math.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
 #include "tests/catch.h"

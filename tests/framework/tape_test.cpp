@@ -10,6 +10,7 @@
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "ops/indexing.h"
+#include "ops/math.h"
 #include "ops/matmul.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"

@@ -10,6 +10,7 @@
 #include "framework/tape.h"
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
+#include "ops/math.h"
 #include "ops/shape.h"
 #include "ops/slicing.h"
 #include "tests/catch.h"

@@ -3,6 +3,7 @@
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "ops/compare.h"
+#include "ops/math.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
 
