@@ -13,6 +13,10 @@ namespace {
 // best rate, 2 rows three quarters of it).
 constexpr int64_t least_rows_of_a_share = 4;
 
+// Where the rows make one share, the products of every step are divided between threads only from so many
+// multiplications on: a meeting of threads costs 5 us, and far more while others want their cores.
+constexpr int64_t least_work_to_divide = 1 << 21;
+
 /// Rows [begin, begin + count) for one thread, through all steps.
 struct Share {
   int64_t begin, count;
@@ -37,7 +41,11 @@ class Runner {
         dtype_(dtype),
         item_(static_cast<int64_t>(item_size(dtype))),
         buffers_(buffers),
-        shares_(shares_of(extent.rows)) {}
+        shares_(shares_of(extent.rows)) {
+    for (const LoopProduct& product : plan.products)
+      divides_ = divides_ || extent.rows * product.inner * product.columns >= least_work_to_divide;
+    divides_ = divides_ && shares_.size() == 1;
+  }
 
   const std::vector<Share>& shares() const { return shares_; }
 
@@ -90,6 +98,7 @@ class Runner {
   /// For every product those of each share.
   std::vector<std::vector<std::unique_ptr<RowProduct>>> pack(const std::vector<Tensor>& weights,
                                                              bool backward) const {
+    const OneThread alone(!divides_);
     std::vector<int64_t> rows;
     for (const Share& share : shares_) rows.push_back(share.count);
     std::vector<std::vector<std::unique_ptr<RowProduct>>> result;
@@ -106,6 +115,7 @@ class Runner {
 
   /// Calls body(share, places, scratch) for each share, on a thread of its own.
   template <class Body> void for_shares(int32_t tiles, const Body& body) const {
+    const OneThread alone(shares_.size() == 1 && !divides_);
     parallel_for(static_cast<int64_t>(shares_.size()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const auto share = static_cast<size_t>(i);
@@ -148,6 +158,7 @@ class Runner {
   int64_t item_;
   std::vector<Tensor>& buffers_;
   std::vector<Share> shares_;
+  bool divides_ = false;  // threads divide each product, as they cannot divide the rows
 };
 
 int32_t most_tiles(const LoopPlan& plan, bool backward) {

@@ -18,6 +18,11 @@ int num_threads() { return omp_get_max_threads(); }
 
 namespace detail {
 
+OneThread::OneThread(bool wanted) : before_(omp_get_max_threads()) {
+  if (wanted) omp_set_num_threads(1);
+}
+OneThread::~OneThread() { omp_set_num_threads(before_); }
+
 void parallel_ranges(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {
   const int64_t pieces = (n + grain - 1) / grain;
   const int threads = static_cast<int>(std::min<int64_t>(num_threads(), pieces));

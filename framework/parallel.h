@@ -13,6 +13,18 @@ int num_threads();
 
 namespace detail {
 
+/// In its scope the calling thread's ops, oneDNN's included, use that thread alone.
+class OneThread {
+ public:
+  explicit OneThread(bool wanted = true);
+  ~OneThread();
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
 /// Calls f(begin, end) on parts that cover [0, n). A part is a multiple of `grain` long (but the last), and
 /// where it begins does not depend on the number of threads as long as f treats each multiple of `grain`
 /// alike. Runs in place where n is not above `grain`. An exception from f reaches the caller.

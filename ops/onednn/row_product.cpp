@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "framework/parallel.h"
 #include "ops/onednn/engine.h"
 #include "ops/onednn/gemm.h"
 
@@ -96,11 +97,11 @@ Tensor packed_matrix(const Tensor& matrix, bool by_columns, const dnnl::memory::
   return packed;
 }
 
-/// Convolutions made before, by rows, inner and columns.
+/// Convolutions made before, by rows, inner, columns and the threads that they may use.
 const RowConvolution& kept_convolution(int64_t rows, int64_t inner, int64_t columns) {
   constexpr size_t kept_at_most = 256;
-  static thread_local std::map<std::array<int64_t, 3>, RowConvolution> kept;
-  const std::array<int64_t, 3> key{rows, inner, columns};
+  static thread_local std::map<std::array<int64_t, 4>, RowConvolution> kept;
+  const std::array<int64_t, 4> key{rows, inner, columns, num_threads()};
   const auto found = kept.find(key);
   if (found != kept.end()) return found->second;
   if (kept.size() >= kept_at_most) kept.clear();
