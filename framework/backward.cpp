@@ -196,8 +196,8 @@ Scratch<Tensor> walk_back(Recording& recording, size_t start, const char* caller
 
 namespace {
 
-std::vector<Tensor> gradients_of(Recording& list, size_t start, const std::vector<Tensor>& ys,
-                                 const std::vector<Tensor>& seeds, const std::vector<Tensor>& xs,
+std::vector<Tensor> gradients_of(Recording& list, size_t start, std::span<const Tensor> ys,
+                                 std::span<const Tensor> seeds, const std::vector<Tensor>& xs,
                                  const BackwardOptions& options) {
   Scratch<int32_t> wanted;
   for (const Tensor& x : xs)
