@@ -90,14 +90,17 @@ std::string op_in_words(const Recording& list, const Node& node) {
   return "[" + std::string(node.rules->name) + "]" + (path.empty() ? "" : " within " + std::string(path));
 }
 
+// Walked once for each node: what the messages say is put together only where there is one.
 void check_saved(const Recording& list, const Node& node, const char* caller) {
-  check(!node.released,
-        "[{}] what {} saved was freed by an earlier backward; pass retain_graph to that one to go "
-        "back twice",
-        caller, op_in_words(list, node));
+  if (node.released)
+    check(false,
+          "[{}] what {} saved was freed by an earlier backward; pass retain_graph to that one to go "
+          "back twice",
+          caller, op_in_words(list, node));
   for (uint32_t i = 0; i < node.saved_count; ++i) {
     const SavedValue& saved = node.saved[i];
-    check(saved.version == saved.tensor.version(),
+    if (saved.version == saved.tensor.version()) continue;
+    check(false,
           "[{}] {} of {}, {}, was saved at version {} and has been changed in place since, last by [{}] "
           "(version {})",
           caller, (saved.which & SavedValue::output_bit) ? "the result" : "an input", op_in_words(list, node),
