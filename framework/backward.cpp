@@ -1,6 +1,7 @@
 // The walk back over the tape.
 #include <algorithm>
 #include <mutex>
+#include <span>
 
 #include "framework/anomaly.h"
 #include "framework/recording.h"
@@ -70,7 +71,7 @@ Tensor seed(const Tensor& y, const Tensor& given, const char* caller) {
 
 /// Marks the slots that lie between `wanted` and y. Nodes before `start` belong to an outer tape: constants
 /// here.
-void mark_needed(BackwardRun& run, const std::vector<int32_t>& wanted, size_t start, size_t end) {
+void mark_needed(BackwardRun& run, std::span<const int32_t> wanted, size_t start, size_t end) {
   for (int32_t slot : wanted) run.needed[static_cast<size_t>(slot)] = 1;
   for (size_t i = start; i < end; ++i) {
     const Node& node = *run.recording.nodes[i];
@@ -89,14 +90,17 @@ std::string op_in_words(const Recording& list, const Node& node) {
   return "[" + std::string(node.rules->name) + "]" + (path.empty() ? "" : " within " + std::string(path));
 }
 
+// Walked once for each node: what the messages say is put together only where there is one.
 void check_saved(const Recording& list, const Node& node, const char* caller) {
-  check(!node.released,
-        "[{}] what {} saved was freed by an earlier backward; pass retain_graph to that one to go "
-        "back twice",
-        caller, op_in_words(list, node));
+  if (node.released)
+    check(false,
+          "[{}] what {} saved was freed by an earlier backward; pass retain_graph to that one to go "
+          "back twice",
+          caller, op_in_words(list, node));
   for (uint32_t i = 0; i < node.saved_count; ++i) {
     const SavedValue& saved = node.saved[i];
-    check(saved.version == saved.tensor.version(),
+    if (saved.version == saved.tensor.version()) continue;
+    check(false,
           "[{}] {} of {}, {}, was saved at version {} and has been changed in place since, last by [{}] "
           "(version {})",
           caller, (saved.which & SavedValue::output_bit) ? "the result" : "an input", op_in_words(list, node),
@@ -105,11 +109,11 @@ void check_saved(const Recording& list, const Node& node, const char* caller) {
 }
 
 /// Nodes with a path from y, by an own walk over flags, so that an error comes before anything is changed.
-std::vector<size_t> nodes_to_walk(const BackwardRun& run, const std::vector<int32_t>& from, size_t start,
-                                  size_t end, const char* caller) {
-  std::vector<uint8_t> reached(run.needed.size(), 0);
+Scratch<size_t> nodes_to_walk(const BackwardRun& run, std::span<const int32_t> from, size_t start, size_t end,
+                              const char* caller) {
+  Scratch<uint8_t> reached(run.needed.size(), 0);
   for (int32_t slot : from) reached[static_cast<size_t>(slot)] = 1;
-  std::vector<size_t> order;
+  Scratch<size_t> order;
   for (size_t i = end; i-- > start;) {
     const Node& node = *run.recording.nodes[i];
     const auto first = static_cast<size_t>(node.first_output);
@@ -151,21 +155,20 @@ void run_vjp(Node& node, BackwardRun& state) {
 
 }  // namespace
 
-std::vector<Tensor> walk_back(Recording& recording, size_t start, const char* caller,
-                              const std::vector<Tensor>& ys, const std::vector<Tensor>& seeds,
-                              const std::vector<int32_t>& wanted, const BackwardOptions& options) {
-  std::vector<int32_t> from;
+Scratch<Tensor> walk_back(Recording& recording, size_t start, const char* caller, std::span<const Tensor> ys,
+                          std::span<const Tensor> seeds, std::span<const int32_t> wanted,
+                          const BackwardOptions& options) {
+  Scratch<int32_t> from;
   size_t end = 0;
   for (const Tensor& y : ys) {
     from.push_back(recorded_slot(recording, y, caller));
     end = std::max(end, static_cast<size_t>(recording.producer[static_cast<size_t>(from.back())] + 1));
   }
   const size_t slots = recording.producer.size();
-  BackwardRun state{recording, std::vector<Tensor>(slots), std::vector<uint8_t>(slots, 0),
-                    options.create_graph};
+  BackwardRun state{recording, Scratch<Tensor>(slots), Scratch<uint8_t>(slots, 0), options.create_graph};
   mark_needed(state, wanted, start, end);
-  const std::vector<size_t> order = nodes_to_walk(state, from, start, end, caller);
-  std::vector<uint8_t> keep(slots, 0);
+  const Scratch<size_t> order = nodes_to_walk(state, from, start, end, caller);
+  Scratch<uint8_t> keep(slots, 0);
   for (int32_t slot : wanted) keep[static_cast<size_t>(slot)] = 1;
 
   const RecordedScope scope(options.create_graph);
@@ -196,13 +199,13 @@ std::vector<Tensor> walk_back(Recording& recording, size_t start, const char* ca
 
 namespace {
 
-std::vector<Tensor> gradients_of(Recording& list, size_t start, const std::vector<Tensor>& ys,
-                                 const std::vector<Tensor>& seeds, const std::vector<Tensor>& xs,
+std::vector<Tensor> gradients_of(Recording& list, size_t start, std::span<const Tensor> ys,
+                                 std::span<const Tensor> seeds, const std::vector<Tensor>& xs,
                                  const BackwardOptions& options) {
-  std::vector<int32_t> wanted;
+  Scratch<int32_t> wanted;
   for (const Tensor& x : xs)
     wanted.push_back(x.requires_grad() ? list.leaf_slot(x) : recorded_slot(list, x, "gradient"));
-  const std::vector<Tensor> gradients = walk_back(list, start, "gradient", ys, seeds, wanted, options);
+  const Scratch<Tensor> gradients = walk_back(list, start, "gradient", ys, seeds, wanted, options);
   std::vector<Tensor> result;
   result.reserve(xs.size());
   for (size_t i = 0; i < xs.size(); ++i) {
@@ -270,15 +273,16 @@ Tensor& Backward::zeroed_accumulator(size_t i) {
 void Tape::backward(const Tensor& y, const BackwardOptions& options) {
   detail::Recording& list = open("backward");
   detail::check_recorded(list, start_, y, "backward");
-  std::vector<int32_t> wanted;
-  std::vector<Tensor> leaves;
+  detail::Scratch<int32_t> wanted;
+  detail::Scratch<Tensor> leaves;
   for (const auto& leaf : list.leaves) {
     if (!leaf.tensor.requires_grad()) continue;
     wanted.push_back(leaf.slot);
     leaves.push_back(leaf.tensor);
   }
-  std::vector<Tensor> gradients = detail::walk_back(
-      list, start_, "backward", {y}, {detail::seed(y, options.gradient, "backward")}, wanted, options);
+  const Tensor first = detail::seed(y, options.gradient, "backward");
+  detail::Scratch<Tensor> gradients =
+      detail::walk_back(list, start_, "backward", {&y, 1}, {&first, 1}, wanted, options);
   const detail::RecordedScope scope(options.create_graph);
   static std::mutex adding;  // threads with tapes of their own may share parameters
   const std::lock_guard lock(adding);
@@ -306,8 +310,8 @@ std::vector<Tensor> Tape::gradient(const Tensor& y, const std::vector<Tensor>& x
                                    const BackwardOptions& options) {
   detail::Recording& list = open("gradient");
   detail::check_recorded(list, start_, y, "gradient");
-  return detail::gradients_of(list, start_, {y}, {detail::seed(y, options.gradient, "gradient")}, xs,
-                              options);
+  const Tensor first = detail::seed(y, options.gradient, "gradient");
+  return detail::gradients_of(list, start_, {&y, 1}, {&first, 1}, xs, options);
 }
 
 std::vector<Tensor> Tape::gradient(const std::vector<Tensor>& ys, const std::vector<Tensor>& gradients,

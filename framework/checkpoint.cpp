@@ -70,7 +70,7 @@ struct Checkpoint {
     check(list.leaves.size() == inputs.size(),
           "[checkpoint] the function reads other tracked tensors than the first time: {} instead of {}",
           list.leaves.size(), inputs.size());
-    const std::vector<Tensor> by_slot = walk_back(list, 0, "checkpoint", ys, seeds, wanted, {});
+    const Scratch<Tensor> by_slot = walk_back(list, 0, "checkpoint", ys, seeds, wanted, {});
     TensorList result;
     for (int32_t slot : wanted) result.push_back(by_slot[static_cast<size_t>(slot)]);
     return result;

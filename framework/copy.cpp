@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "framework/blocks.h"
 #include "framework/parallel.h"
 #include "framework/strided.h"
 #include "framework/tensor.h"
@@ -24,9 +25,9 @@ template <class T> void copy_rows(const StridedWalk<2>& walk, const T* from, T* 
       const T* source = from + at[1];
       T* target = to + at[0];
       if (from_step == 1 && to_step == 1)
-        std::copy_n(source, n, target);
+        copy_run(source, target, n);
       else if (from_step == 0 && to_step == 1)
-        std::fill_n(target, n, *source);
+        fill_run(*source, target, n);
       else
         for (int64_t i = 0; i < n; ++i) target[i * to_step] = source[i * from_step];
     });
@@ -62,9 +63,8 @@ void copy_transposed(const StridedWalk<2>& walk, size_t source_axis, const T* fr
       parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
         for (int64_t r0 = begin; r0 < end; r0 += square)
           for (int64_t c0 = 0; c0 < columns; c0 += square)
-            for (int64_t r = r0; r < std::min(end, r0 + square); ++r)
-              for (int64_t c = c0; c < std::min(columns, c0 + square); ++c)
-                target[r * row_step + c] = source[r + c * column_step];
+            transpose_block(source + r0 + c0 * column_step, column_step, target + r0 * row_step + c0,
+                            row_step, std::min(end - r0, square), std::min(columns - c0, square));
       });
     });
   }

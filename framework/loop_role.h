@@ -17,12 +17,22 @@ inline constexpr size_t max_arity = 3;
 /// The loops of one formula. `in` are contiguous runs of n elements; those of a slope are the arguments, the
 /// result and the gradient from above, by which the slope is multiplied.
 using TileKernel = void (*)(const void* formula, const void* const* in, void* out, int64_t n);
+/// Of an associative formula of two arguments, without attributes: folding a run of n >= 1 elements to one, one of
+/// n >= `width` elements to `width`, and folding `rows_at_once` rows, `step` elements apart, onto n elements of `out`.
+inline constexpr int64_t rows_at_once = 8;
+struct FoldKernels {
+  int64_t width = 0;
+  void (*run)(const void* in, void* out, int64_t n) = nullptr;
+  void (*partial)(const void* in, void* out, int64_t n) = nullptr;
+  void (*rows)(const void* in, int64_t step, void* out, int64_t n) = nullptr;
+};
 struct FormulaKernels {
   TileKernel value32 = nullptr;
   TileKernel value64 = nullptr;
   TileKernel integers = nullptr;
   std::array<TileKernel, max_arity> slope32{};
   std::array<TileKernel, max_arity> slope64{};
+  FoldKernels fold32{}, fold64{};
 
   TileKernel value(DType dtype) const {
     return dtype == DType::float32 ? value32 : dtype == DType::float64 ? value64 : integers;

@@ -1,5 +1,7 @@
 #include "framework/memory.h"
 
+#include <sys/mman.h>
+
 #include <array>
 #include <bit>
 #include <cstdlib>
@@ -13,6 +15,9 @@ namespace detail {
 namespace {
 
 constexpr size_t alignment = 64;
+// Blocks from this size on lie on huge pages where the system has them.
+constexpr size_t huge_page = size_t{1} << 21;
+constexpr size_t huge_from = 2 * huge_page;
 // Eight size classes in each doubling: at most 12.5 % of a block is rounding.
 constexpr size_t classes_per_doubling = 8;
 constexpr size_t class_count = 64 * classes_per_doubling;
@@ -74,6 +79,18 @@ Cache* thread_cache() {
   return cache;
 }
 
+/// Memory from the system. Large blocks ask for huge pages, over what is used of them and no more: a tensor that is
+/// read across its rows touches more pages than the processor can keep in mind.
+void* system_block(size_t block_bytes, size_t used_bytes) {
+  if (block_bytes < huge_from) return std::aligned_alloc(alignment, block_bytes);
+  void* block = std::aligned_alloc(huge_page, (block_bytes + huge_page - 1) / huge_page * huge_page);
+#if defined(MADV_HUGEPAGE)
+  if (block)
+    madvise(block, used_bytes / huge_page * huge_page, MADV_HUGEPAGE);  // refused: small pages serve too
+#endif
+  return block;
+}
+
 }  // namespace
 
 void* allocate(size_t bytes) {
@@ -87,11 +104,11 @@ void* allocate(size_t bytes) {
       return block;
     }
   }
-  void* block = std::aligned_alloc(alignment, wanted.bytes);
+  void* block = system_block(wanted.bytes, bytes);
   if (!block) {
     if (cache) {  // what is kept may be what is missing
       cache->release();
-      block = std::aligned_alloc(alignment, wanted.bytes);
+      block = system_block(wanted.bytes, bytes);
     }
     check(block != nullptr, "[allocate] out of memory: {} bytes wanted", bytes);
   }

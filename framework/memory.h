@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 namespace reel {
 
@@ -20,6 +21,19 @@ void* allocate(size_t bytes);
 
 /// Returns a block; `bytes` as given to allocate.
 void deallocate(void* block, size_t bytes) noexcept;
+
+/// For containers of the library's own: from the same cache of blocks.
+template <class T> struct BlockAllocator {
+  using value_type = T;
+  BlockAllocator() = default;
+  template <class U> BlockAllocator(const BlockAllocator<U>&) {}  // NOLINT(google-explicit-constructor)
+  T* allocate(size_t n) { return static_cast<T*>(detail::allocate(n * sizeof(T))); }
+  void deallocate(T* block, size_t n) noexcept { detail::deallocate(block, n * sizeof(T)); }
+  template <class U> bool operator==(const BlockAllocator<U>&) const { return true; }
+};
+
+/// A vector that asks the system for nothing once its size has been seen.
+template <class T> using Scratch = std::vector<T, BlockAllocator<T>>;
 
 }  // namespace detail
 }  // namespace reel

@@ -35,6 +35,7 @@
 #include <vector>
 
 #include <reel/framework/loop_role.h>
+#include <reel/framework/memory.h>
 #include <reel/framework/same_fields.h>
 #include <reel/framework/tensor.h>
 
@@ -302,7 +303,7 @@ template <Op O, std::same_as<Tensor>... T> auto apply(O op, const T&... inputs) 
 }
 
 template <Op O> auto apply(O op, std::span<const Tensor> inputs) {
-  std::vector<const Tensor*> pointers;
+  detail::Scratch<const Tensor*> pointers;
   pointers.reserve(inputs.size());
   for (const Tensor& input : inputs) pointers.push_back(&input);
   return apply(std::move(op), Inputs(pointers));

@@ -23,7 +23,7 @@ OneThread::OneThread(bool wanted) : before_(omp_get_max_threads()) {
 }
 OneThread::~OneThread() { omp_set_num_threads(before_); }
 
-void parallel_ranges(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {
+void parallel_ranges(int64_t n, int64_t grain, RangeFunction f) {
   const int64_t pieces = (n + grain - 1) / grain;
   const int threads = static_cast<int>(std::min<int64_t>(num_threads(), pieces));
   if (threads <= 1 || omp_in_parallel()) {

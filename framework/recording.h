@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include <reel/framework/memory.h>
 #include <reel/framework/op.h>
 #include <reel/framework/tape.h>
 #include <reel/framework/tensor.h>
@@ -84,7 +86,9 @@ struct Recording : std::enable_shared_from_this<Recording> {
     Tensor tensor;
   };
   std::vector<Leaf> leaves;
-  std::unordered_map<const TensorImpl*, int32_t> leaf_slots;
+  std::unordered_map<const TensorImpl*, int32_t, std::hash<const TensorImpl*>, std::equal_to<>,
+                     BlockAllocator<std::pair<const TensorImpl* const, int32_t>>>
+      leaf_slots;
   struct Hook {
     int32_t slot;
     std::shared_ptr<GradientHook> hook;
@@ -150,9 +154,9 @@ class Capture {
 
 /// Gradients of the sum over i of <ys[i], seeds[i]> by slot, for the `wanted` slots at least; where
 /// `recorded`, they are themselves on the list.
-std::vector<Tensor> walk_back(Recording& list, size_t start, const char* caller,
-                              const std::vector<Tensor>& ys, const std::vector<Tensor>& seeds,
-                              const std::vector<int32_t>& wanted, const BackwardOptions& options);
+Scratch<Tensor> walk_back(Recording& list, size_t start, const char* caller, std::span<const Tensor> ys,
+                          std::span<const Tensor> seeds, std::span<const int32_t> wanted,
+                          const BackwardOptions& options);
 /// Bytes of the memory that nodes from `start` on have saved, each block once; without that of leaves and of
 /// `others`, which is there anyway.
 size_t saved_bytes(const Recording& list, size_t start, std::span<const Tensor> others);
@@ -166,8 +170,8 @@ void pause_recording(bool pause);
 /// The state of one backward pass.
 struct BackwardRun {
   Recording& recording;
-  std::vector<Tensor> gradients;  // by slot
-  std::vector<uint8_t> needed;    // by slot
+  Scratch<Tensor> gradients;  // by slot
+  Scratch<uint8_t> needed;    // by slot
   bool recorded;
 
   void add(int32_t slot, Tensor gradient);

@@ -78,16 +78,27 @@ template <class S> S state_from(std::vector<Tensor>& tensors) {
   return state;
 }
 
+/// The list takes the tensors of `state`; a steady step needs no memory for it.
+template <class S> void state_into(S& state, std::vector<Tensor>& tensors) {
+  size_t next = 0;
+  for_each_tensor(state, [&](Tensor& tensor) {
+    if (next == tensors.size()) tensors.emplace_back();
+    tensors[next++] = std::move(tensor);
+  });
+  tensors.resize(next);
+}
+
 template <RecurrentCell C>
 void step_cell(const void* cell, const Tensor& x, std::vector<Tensor>& state, Tensor& output) {
   using S = StateOf<C>;
   const auto& self = *static_cast<const C*>(cell);
   if constexpr (std::same_as<StepResultOf<C>, S>) {
-    state = tensors_of(self.step(x, state_from<S>(state)));
+    S next = self.step(x, state_from<S>(state));
+    state_into(next, state);
     output = state.at(0);
   } else {
     auto [out, next] = self.step(x, state_from<S>(state));
-    state = tensors_of(next);
+    state_into(next, state);
     output = std::move(out);
   }
 }

@@ -42,10 +42,18 @@ void check_state(size_t cell, const std::vector<Tensor>& given, const std::vecto
 }
 
 void check_dtype(const Tensor& x, const Module& cell) {
-  for (const auto& [name, parameter] : cell.named_parameters())
-    check(!is_floating(parameter.dtype()) || parameter.dtype() == x.dtype(),
-          "[Recurrent] the parameters are {} and the input is {}; to() converts a module, cast() a tensor",
-          parameter.dtype(), x);
+  struct Visitor final : FieldVisitor {
+    const Tensor& x;
+    explicit Visitor(const Tensor& input) : x(input) {}
+    void tensor(std::string_view, Tensor& parameter) override {
+      if (!parameter.defined()) return;  // a bias that is left out
+      check(!is_floating(parameter.dtype()) || parameter.dtype() == x.dtype(),
+            "[Recurrent] the parameters are {} and the input is {}; to() converts a module, cast() a tensor",
+            parameter.dtype(), x);
+    }
+    void buffer(std::string_view, Tensor&) override {}
+  } visitor(x);
+  const_cast<Module&>(cell).visit_fields(visitor);  // which only looks
 }
 
 Tensor run_layers(const std::vector<StepFunction>& cells, const Tensor& input,

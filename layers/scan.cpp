@@ -12,13 +12,13 @@
 namespace reel::detail {
 namespace {
 
-std::string shapes(const std::vector<Tensor>& tensors) {
+std::string shapes(std::span<const Tensor> tensors) {
   std::string result;
   for (const Tensor& tensor : tensors) result += (result.empty() ? "" : ", ") + text(tensor);
   return result;
 }
 
-bool alike(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+bool alike(std::span<const Tensor> a, std::span<const Tensor> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Tensor& x, const Tensor& y) {
     return x.defined() && y.defined() && x.shape() == y.shape() && x.dtype() == y.dtype();
   });
@@ -112,16 +112,16 @@ Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& stat
     if (scan_compiled(step, xs, state, options, output, reason)) return output;
   }
   if (options.reverse) std::reverse(inputs.begin(), inputs.end());
-  std::vector<Tensor> outputs(inputs.size());
+  Scratch<Tensor> outputs(inputs.size());
 
   // The first step shows whether the state keeps its shapes, and what a step saves.
   const bool bounded = options.memory_budget > 0 && recording();
   const size_t recorded = bounded ? current_recording()->nodes.size() : 0;
-  const std::vector<Tensor> before = state;
+  const Scratch<Tensor> before(state.begin(), state.end());
   step.step(step.cell, inputs[0], state, outputs[0]);
-  check(alike(before, state),
-        "[scan] the state must keep its shapes: step() turned ({}) into ({}) for an input {}", shapes(before),
-        shapes(state), inputs[0]);
+  if (!alike(before, state))  // so that the message is made only where it is needed
+    check(false, "[scan] the state must keep its shapes: step() turned ({}) into ({}) for an input {}",
+          shapes(before), shapes(state), inputs[0]);
   const auto steps = static_cast<int64_t>(inputs.size());
   int64_t segment = steps;
   if (bounded) {

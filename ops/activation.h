@@ -30,10 +30,7 @@ struct Log {
   static constexpr std::string_view name = "log";
   template <class T> static T value(T x) {
     using std::log;
-    // xsimd takes denormal doubles for normal ones; they are scaled up by 2^54 first. (In float the bound is
-    // 0.)
-    const auto denormal = x < T(2.2250738585072014e-308);
-    return log(select(denormal, x * T(0x1p54), x)) - select(denormal, T(54 * std::numbers::ln2), T(0));
+    return log(x);
   }
   template <class T> static T slope(T x, T) { return T(1) / x; }
 };
@@ -56,12 +53,26 @@ struct Tanh {
   template <class T> static T slope(T, T y) { return T(1) - y * y; }
 };
 
+namespace detail {
+
+/// 1 / (1 + exp(-x)), by exp of what is not above 0: nothing overflows, and the denormals are reached. Float batches
+/// have their own.
+template <class T> T logistic(const T& x) {
+  using reel::select;
+  using std::exp;
+  const auto negative = x < T(0);
+  const T e = exp(select(negative, x, -x));
+  return select(negative, e, T(1)) / (T(1) + e);
+}
+
+}  // namespace detail
+
 /// 1 / (1 + exp(-x))
 struct Sigmoid {
   static constexpr std::string_view name = "sigmoid";
   template <class T> static T value(T x) {
-    using std::exp;
-    return T(1) / (T(1) + exp(-x));
+    using detail::logistic;
+    return logistic(x);
   }
   template <class T> static T slope(T, T y) { return y * (T(1) - y); }
 };

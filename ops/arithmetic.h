@@ -11,6 +11,7 @@ namespace reel {
 struct Add {
   static constexpr std::string_view name = "add";
   static constexpr bool integers = true;
+  static constexpr bool folds = true;
   template <class T> static T value(T a, T b) { return a + b; }
   template <class T> static T slope0(T, T, T) { return T(1); }
   template <class T> static T slope1(T, T, T) { return T(1); }
@@ -27,6 +28,7 @@ struct Sub {
 struct Mul {
   static constexpr std::string_view name = "mul";
   static constexpr bool integers = true;
+  static constexpr bool folds = true;
   template <class T> static T value(T a, T b) { return a * b; }
   template <class T> static T slope0(T, T b, T) { return b; }
   template <class T> static T slope1(T a, T, T) { return a; }
@@ -52,11 +54,30 @@ struct Pow {
   }
 };
 
+namespace detail {
+
+/// The larger one, a at a tie; a nan wins. Batches have their own.
+template <class T> T larger(const T& a, const T& b) {
+  using reel::select;
+  return select(a == a, select(a >= b, a, b), a);
+}
+/// The smaller one, likewise.
+template <class T> T smaller(const T& a, const T& b) {
+  using reel::select;
+  return select(a == a, select(a <= b, a, b), a);
+}
+
+}  // namespace detail
+
 /// The larger one; a nan wins; at a tie each side gets half of the gradient.
 struct Maximum {
   static constexpr std::string_view name = "maximum";
   static constexpr bool integers = true;
-  template <class T> static T value(T a, T b) { return select(a == a, select(a >= b, a, b), a); }
+  static constexpr bool folds = true;
+  template <class T> static T value(T a, T b) {
+    using detail::larger;
+    return larger(a, b);
+  }
   template <class T> static T slope0(T a, T b, T) {
     return select(a == b, T(0.5), select(a < b, T(0), T(1)));
   }
@@ -69,7 +90,11 @@ struct Maximum {
 struct Minimum {
   static constexpr std::string_view name = "minimum";
   static constexpr bool integers = true;
-  template <class T> static T value(T a, T b) { return select(a == a, select(a <= b, a, b), a); }
+  static constexpr bool folds = true;
+  template <class T> static T value(T a, T b) {
+    using detail::smaller;
+    return smaller(a, b);
+  }
   template <class T> static T slope0(T a, T b, T) {
     return select(a == b, T(0.5), select(a > b, T(0), T(1)));
   }

@@ -1,3 +1,5 @@
+#include <span>
+
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "ops/compare.h"
@@ -30,7 +32,10 @@ void check_class_weight(std::string_view op, const Tensor& weight, const Tensor&
 class Indices {
  public:
   Indices(std::string_view op, const Tensor& targets, int64_t classes, int64_t ignore)
-      : targets_(targets), ignore_(ignore), values_(targets.to_vector<int64_t>()) {
+      : targets_(targets),
+        ignore_(ignore),
+        listed_(detail::contiguous_values(targets)),
+        values_(listed_.raw<int64_t>(), static_cast<size_t>(listed_.numel())) {
     for (size_t i = 0; i < values_.size(); ++i) {
       check((values_[i] >= 0 && values_[i] < classes) || values_[i] == ignore,
             "[{}] index {} at position {} is outside [0, {})", op, values_[i], i, classes);
@@ -47,7 +52,7 @@ class Indices {
 
   /// The weights of the targets' classes.
   Tensor weights(const Tensor& weight) const {
-    std::vector<int64_t> rows = values_;
+    std::vector<int64_t> rows(values_.begin(), values_.end());
     for (int64_t& row : rows)
       if (row == ignore_) row = 0;
     if (weight.numel() == 0) return zeros(targets_.shape(), {.dtype = weight.dtype()});
@@ -68,7 +73,8 @@ class Indices {
   Tensor targets_;
   int64_t ignore_;
   int64_t counted_ = 0;
-  std::vector<int64_t> values_;
+  Tensor listed_;  // the targets without gaps
+  std::span<const int64_t> values_;
 };
 
 Shape without_axis(Shape shape, size_t axis) {

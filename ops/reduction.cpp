@@ -10,6 +10,7 @@
 #include "ops/arithmetic.h"
 #include "ops/compare.h"
 #include "ops/fold.h"
+#include "ops/fold_loops.h"
 #include "ops/shape.h"
 
 namespace reel {
@@ -17,149 +18,15 @@ namespace {
 
 using detail::reduced_shape;
 
-// Elements combined at once: the partial results stay in L1.
-constexpr int64_t tile = 512;
-// A column-wise sum adds this many rows, then as many of such sums, and so on: bounds the rounding error.
-constexpr int64_t rows_per_block = 64;
-constexpr size_t sum_levels = 4;
-// A long row is cut into pieces of this many elements, whatever the number of threads, so that the bits stay
-// the same.
-constexpr int64_t piece = 1 << 16;
-constexpr int64_t parallel_elements = 1 << 15;
-
-/// Combining two runs of elements, by a formula's own loop.
-template <class T> struct Combine {
-  detail::TileKernel kernel;
-  void operator()(const T* a, const T* b, T* out, int64_t n) const {
-    const void* in[] = {a, b};
-    kernel(nullptr_formula, in, out, n);
-  }
-  // Add, Maximum and Minimum have no attributes; their loops copy one byte of formula.
-  static constexpr const char* nullptr_formula = "";
-};
-
-/// One row down to one value: lanes of a tile first, then halves onto halves.
-template <class T> T reduce_run(const Combine<T>& combine, const T* x, int64_t n) {
-  alignas(64) T lanes[tile];
-  int64_t width = std::min(n, tile);
-  std::copy_n(x, width, lanes);
-  for (int64_t i = tile; i < n; i += tile) combine(lanes, x + i, lanes, std::min(tile, n - i));
-  while (width > 1) {
-    const int64_t half = width / 2;
-    combine(lanes, lanes + half, lanes, half);
-    if (width % 2) lanes[half] = lanes[width - 1];
-    width = half + width % 2;
-  }
-  return lanes[0];
-}
-
-template <class T> T reduce_row(const Combine<T>& combine, const T* x, int64_t n) {
-  if (n <= piece) return reduce_run(combine, x, n);
-  std::vector<T> parts(static_cast<size_t>((n + piece - 1) / piece));
-  detail::parallel_for(static_cast<int64_t>(parts.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p)
-      parts[static_cast<size_t>(p)] = reduce_run(combine, x + p * piece, std::min(piece, n - p * piece));
-  });
-  return reduce_row(combine, parts.data(), static_cast<int64_t>(parts.size()));
-}
-
-/// Partial sums of up to `tile` columns at several levels; a full one is carried to the next.
-template <class T> class Cascade {
- public:
-  Cascade(const Combine<T>& combine, int64_t columns) : combine_(combine), columns_(columns) {}
-  void add(const T* row, size_t level = 0) {
-    if (counts_[level] == 0)
-      std::copy_n(row, columns_, sums_[level]);
-    else
-      combine_(sums_[level], row, sums_[level], columns_);
-    if (++counts_[level] < rows_per_block || level + 1 == sum_levels) return;
-    add(sums_[level], level + 1);
-    counts_[level] = 0;
-  }
-  void finish(T* out) {
-    bool begun = false;
-    for (size_t level = 0; level < sum_levels; ++level) {
-      if (counts_[level] == 0) continue;
-      if (begun)
-        combine_(out, sums_[level], out, columns_);
-      else
-        std::copy_n(sums_[level], columns_, out);
-      begun = true;
-    }
-  }
-
- private:
-  const Combine<T>& combine_;
-  int64_t columns_;
-  int64_t counts_[sum_levels] = {};
-  alignas(64) T sums_[sum_levels][tile];
-};
-
-/// out[i] = combination over k of x[k * columns + i].
-template <class T>
-void reduce_columns(const Combine<T>& combine, const T* x, T* out, int64_t count, int64_t columns) {
-  detail::parallel_for(columns, std::max<int64_t>(tile, parallel_elements / count / tile * tile),
-                       [&](int64_t begin, int64_t end) {
-                         for (int64_t c = begin; c < end; c += tile) {
-                           Cascade<T> sums(combine, std::min(tile, end - c));
-                           for (int64_t k = 0; k < count; ++k) sums.add(x + k * columns + c);
-                           sums.finish(out + c);
-                         }
-                       });
-}
-
-struct Extents {
-  int64_t outer = 1, count = 1, inner = 1;
-};
-
-/// x as [outer, count, inner] with `count` the reduced axes, if its memory is so arranged; else permuted and
-/// copied.
-std::pair<Tensor, Extents> arrange(const Tensor& x, uint32_t mask) {
-  Shape order, reduced;
-  for (size_t i = 0; i < x.rank(); ++i) (mask >> i & 1U ? reduced : order).push_back(static_cast<int64_t>(i));
-  bool adjacent = x.is_contiguous();
-  for (size_t i = 1; i < reduced.size(); ++i) adjacent &= reduced[i] == reduced[i - 1] + 1;
-  Extents extents;
-  for (int64_t axis : reduced) extents.count *= x.shape()[static_cast<size_t>(axis)];
-  if (adjacent) {
-    for (int64_t axis : order) {
-      int64_t& side = !reduced.empty() && axis > reduced[0] ? extents.inner : extents.outer;
-      side *= x.shape()[static_cast<size_t>(axis)];
-    }
-    return {x, extents};
-  }
-  for (int64_t axis : order) extents.outer *= x.shape()[static_cast<size_t>(axis)];
-  Shape shape, strides;
-  for (const Shape& axes : {order, reduced})
-    for (int64_t axis : axes) {
-      shape.push_back(x.shape()[static_cast<size_t>(axis)]);
-      strides.push_back(x.strides()[static_cast<size_t>(axis)]);
-    }
-  return {detail::contiguous_values(detail::view(x, shape, strides)), extents};
-}
-
-template <class T> void reduce_all(const Combine<T>& combine, const Tensor& x, uint32_t mask, T* out) {
-  const auto [values, extents] = arrange(x, mask);
-  const T* from = values.template raw<T>();
-  const auto [outer, count, inner] = extents;
-  if (inner == 1 && outer == 1) {
-    *out = reduce_row(combine, from, count);
-  } else if (inner == 1) {
-    detail::parallel_for(outer, std::max<int64_t>(1, parallel_elements / count),
-                         [&, n = count](int64_t begin, int64_t end) {
-                           for (int64_t row = begin; row < end; ++row)
-                             out[row] = reduce_row(combine, from + row * n, n);
-                         });
-  } else {
-    for (int64_t o = 0; o < outer; ++o)
-      reduce_columns(combine, from + o * count * inner, out + o * inner, count, inner);
-  }
-}
+using detail::fold_loops::arrange;
 
 template <class F> void reduce_with(const Tensor& x, uint32_t mask, Tensor& out) {
   detail::dispatch_floating(F::name, x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    reduce_all(Combine<T>{detail::kernels_of<F>().value(x.dtype())}, x, mask, out.raw<T>());
+    const detail::FormulaKernels& kernels = detail::kernels_of<F>();
+    const detail::fold_loops::Combine<T> combine{kernels.value(x.dtype()),
+                                                 sizeof(T) == 4 ? kernels.fold32 : kernels.fold64};
+    detail::fold_loops::reduce_all(combine, x, mask, out.raw<T>());
   });
 }
 

@@ -134,7 +134,13 @@ struct Stack {
     for (size_t i = 0; i < in.size(); ++i) detail::copy_values(in[i], part(out, i));
   }
   void vjp(Backward& b) const {
-    const std::vector<Tensor> parts = unbind(b.grad(), static_cast<int64_t>(axis));
+    const Tensor g = b.grad();
+    if (!b.recorded()) {
+      for (size_t i = 0; i < b.input_count(); ++i)
+        if (b.needs(i)) b.set(i, part(g, i));
+      return;
+    }
+    const std::vector<Tensor> parts = unbind(g, static_cast<int64_t>(axis));
     for (size_t i = 0; i < parts.size(); ++i)
       if (b.needs(i)) b.set(i, parts[i]);
   }
@@ -165,7 +171,8 @@ struct Unbind {
     return parts;
   }
   void vjp(Backward& b) const {
-    std::vector<Tensor> parts;
+    detail::Scratch<Tensor> parts;
+    parts.reserve(b.output_count());
     for (size_t i = 0; i < b.output_count(); ++i) parts.push_back(b.grad(i));
     b.set(0, stack(parts, static_cast<int64_t>(axis)));
   }
@@ -175,7 +182,7 @@ struct Unbind {
 struct Split {
   static constexpr std::string_view name = "split";
   size_t axis;
-  std::vector<int64_t> lengths;
+  detail::Scratch<int64_t> lengths;
   std::vector<Tensor> one_by_one(Inputs in) const {
     std::vector<Tensor> parts;
     int64_t start = 0;
@@ -187,6 +194,7 @@ struct Split {
   }
   std::vector<Tensor> run(Inputs in) const {
     std::vector<Tensor> parts;
+    parts.reserve(lengths.size());
     int64_t start = 0;
     for (int64_t length : lengths) {
       parts.push_back(Range{axis, start, 1, length}.of(in[0]));
@@ -195,7 +203,8 @@ struct Split {
     return parts;
   }
   void vjp(Backward& b) const {
-    std::vector<Tensor> parts;
+    detail::Scratch<Tensor> parts;
+    parts.reserve(b.output_count());
     for (size_t i = 0; i < b.output_count(); ++i) parts.push_back(b.grad(i));
     b.set(0, cat(parts, static_cast<int64_t>(axis)));
   }
@@ -250,7 +259,9 @@ Tensor stack(std::initializer_list<Tensor> tensors, int64_t axis) {
   return stack(std::span(tensors.begin(), tensors.size()), axis);
 }
 
-std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& lengths, int64_t axis) {
+namespace {
+
+std::vector<Tensor> split_at(const Tensor& x, detail::Scratch<int64_t> lengths, int64_t axis) {
   const size_t at = detail::normalize_axis("split", axis, x.rank());
   int64_t sum = 0;
   for (int64_t length : lengths) {
@@ -260,17 +271,24 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& lengths, 
   }
   check(sum == x.shape()[at], "[split] the lengths add up to {}, axis {} of {} has {}", sum, at, x,
         x.shape()[at]);
-  return apply(Split{at, lengths}, x);
+  return apply(Split{at, std::move(lengths)}, x);
+}
+
+}  // namespace
+
+std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& lengths, int64_t axis) {
+  return split_at(x, {lengths.begin(), lengths.end()}, axis);
 }
 
 std::vector<Tensor> split(const Tensor& x, int64_t length, int64_t axis) {
   check(length >= 1, "[split] expected a length of at least 1, got {}", length);
   const int64_t extent = x.shape()[detail::normalize_axis("split", axis, x.rank())];
-  std::vector<int64_t> lengths;
+  detail::Scratch<int64_t> lengths;
+  lengths.reserve(static_cast<size_t>(extent / length + 1));
   for (int64_t start = 0; start < extent; start += length)
     lengths.push_back(std::min(length, extent - start));
   if (lengths.empty()) lengths.push_back(0);
-  return split(x, lengths, axis);
+  return split_at(x, std::move(lengths), axis);
 }
 
 std::vector<Tensor> chunk(const Tensor& x, int64_t parts, int64_t axis) {

@@ -47,7 +47,9 @@ std::vector<Tensor> unbind(const Tensor& x, int64_t axis = 0);
 template <size_t N> std::array<Tensor, N> chunk(const Tensor& x, int64_t axis) {
   constexpr auto count = static_cast<int64_t>(N);
   check(x.size(axis) % count == 0, "[chunk] axis {} of {} does not divide by {}", axis, x, count);
-  const std::vector<Tensor> parts = split(x, std::vector<int64_t>(N, x.size(axis) / count), axis);
+  const int64_t length = x.size(axis) / count;
+  const std::vector<Tensor> parts =
+      length > 0 ? split(x, length, axis) : split(x, std::vector<int64_t>(N, 0), axis);
   std::array<Tensor, N> result;
   for (size_t i = 0; i < N; ++i) result[i] = parts[i];
   return result;

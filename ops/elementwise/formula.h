@@ -5,6 +5,8 @@
 //   template <class T> static T slope(T x, T y);        dy/dx from argument and result; for several arguments
 //   template <class T> static T slope0(T a, T b, T y);  slope0, slope1, ... ; left out: no gradient
 //   static constexpr bool integers = true;              if it also makes sense for int64
+//   static constexpr bool folds = true;                 of the library's own: if it is associative, and reductions
+//                                                       are made of it
 // and nothing else: shapes, broadcasting, loops, what backward saves and second derivatives follow from it. T
 // is float, double, a SIMD batch, a dual number, a probe that tells which arguments a slope reads, or a
 // tensor. Functions are called unqualified after `using std::exp;` and the like; conditions are written

@@ -1,39 +1,20 @@
 // Driving a formula's loops over tensors of any strides.
 #include <algorithm>
-#include <cstring>
 
 #include "framework/parallel.h"
-#include "framework/strided.h"
 #include "ops/arithmetic.h"
 #include "ops/elementwise/formula.h"
+#include "ops/elementwise/strided_tiles.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
 
 namespace reel::detail {
 namespace {
 
-// Elements of a tile: four inputs and a result of it stay within L1 in float64.
-constexpr int64_t tile_elements = 512;
 // Below this, a second thread costs more than it brings (a fork and join is about 3 us).
 constexpr int64_t parallel_elements = 1 << 14;
 constexpr size_t max_operands =
     2 * max_arity;  // arguments, result and gradient of a slope, and what it writes
-
-template <class T> void gather(const T* from, int64_t step, T* to, int64_t n) {
-  if (step == 0)
-    std::fill_n(to, n, *from);
-  else
-    for (int64_t i = 0; i < n; ++i) to[i] = from[i * step];
-}
-
-void gather(const std::byte* from, int64_t step, std::byte* to, int64_t n, size_t item) {
-  if (item == 4)
-    gather(reinterpret_cast<const uint32_t*>(from), step, reinterpret_cast<uint32_t*>(to), n);
-  else if (item == 8)
-    gather(reinterpret_cast<const uint64_t*>(from), step, reinterpret_cast<uint64_t*>(to), n);
-  else
-    gather(reinterpret_cast<const uint8_t*>(from), step, reinterpret_cast<uint8_t*>(to), n);
-}
 
 bool runs_straight(Inputs in, const Tensor& out) {
   for (size_t k = 0; k < in.size(); ++k)
@@ -63,24 +44,22 @@ void run_strided(TileKernel kernel, const void* formula, Inputs in, Tensor& out)
       strides[k + 1] = out.strides();
   }
   const StridedWalk<max_operands> walk(out.shape(), strides);
-  const int64_t n = walk.inner();
+  const TilePlan<max_operands> plan(walk);
   const auto out_item = static_cast<int64_t>(item_size(out.dtype()));
-  const int64_t grain = std::max<int64_t>(1, parallel_elements / std::max<int64_t>(1, n));
-  parallel_for(walk.rows(), grain, [&](int64_t begin, int64_t end) {
-    alignas(64) std::byte tiles[max_operands - 1][tile_elements * sizeof(double)];
-    walk.for_rows(begin, end, [&](const auto& at) {
-      for (int64_t i = 0; i < n; i += tile_elements) {
-        const int64_t count = std::min(tile_elements, n - i);
+  const int64_t tile = plan.tile_height * plan.tile_width;
+  parallel_for(plan.tiles(), std::max<int64_t>(1, parallel_elements / tile), [&](int64_t begin, int64_t end) {
+    std::array<TileSource, max_operands - 1> operands;
+    for (size_t k = 0; k < in.size(); ++k)
+      operands[k].begin(in[k].raw_bytes(), item_size(in[k].dtype()), plan.row_step(k + 1),
+                        plan.column_step(k + 1));
+    plan.for_tiles(begin, end, [&](const auto& at, int64_t rows, int64_t columns) {
+      for (size_t k = 0; k < in.size(); ++k) operands[k].take(at[k + 1], rows, columns, plan.joined);
+      auto* target = static_cast<std::byte*>(out.raw_bytes()) + at[0] * out_item;
+      const int64_t runs = plan.joined ? 1 : rows, length = plan.joined ? rows * columns : columns;
+      for (int64_t r = 0; r < runs; ++r) {
         const void* sources[max_operands];
-        for (size_t k = 0; k < in.size(); ++k) {
-          const size_t item = item_size(in[k].dtype());
-          const int64_t step = walk.inner_step(k + 1);
-          const auto* source = static_cast<const std::byte*>(in[k].raw_bytes()) +
-                               (at[k + 1] + i * step) * static_cast<int64_t>(item);
-          if (step != 1) gather(source, step, tiles[k], count, item);
-          sources[k] = step == 1 ? static_cast<const void*>(source) : tiles[k];
-        }
-        kernel(formula, sources, static_cast<std::byte*>(out.raw_bytes()) + (at[0] + i) * out_item, count);
+        for (size_t k = 0; k < in.size(); ++k) sources[k] = operands[k].row(r);
+        kernel(formula, sources, target + r * plan.row_step(0) * out_item, length);
       }
     });
   });

@@ -56,6 +56,7 @@ template <class F> inline constexpr bool has_slope = requires(const F& f, double
 || requires(const F& f, double x) { f.slope0(x, x, x, x); };
 
 template <class F> inline constexpr bool takes_integers = requires { requires F::integers; };
+template <class F> inline constexpr bool folds = requires { requires F::folds; };
 
 template <class F, class List> inline constexpr bool is_listed = false;
 template <class F, class... Listed>
