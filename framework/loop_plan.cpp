@@ -16,6 +16,7 @@ namespace {
 std::unique_ptr<LoopPlan> Planner::run() {
   rows_ = shape(step_.x)[0];
   dtype_ = dtype(step_.x);
+  plan_->dtype = dtype_;
   if (!is_floating(dtype_)) give_up("the input is {}", {text(dtype_)});
   for (int32_t slot : step_.states) {
     if (shape(slot).rank() != 2 || shape(slot)[0] != rows_ || dtype(slot) != dtype_)

@@ -122,6 +122,7 @@ class LoopPlan {
   int32_t output_gradient = -1;        ///< Buffer of the gradient that comes to the outputs.
   std::vector<Dependence> dependence;  ///< Of every slot of the trace.
   StepTrace trace;
+  DType dtype = DType::float32;
   bool training = false;
   std::string notes;  ///< What explain() tells.
 };

@@ -193,6 +193,19 @@ Tensor as_rows(const Tensor& sequence) {
 
 void fill_zero(const Tensor& tensor) { copy_values(zeros({}, {.dtype = tensor.dtype()}), tensor); }
 
+/// The buffers of a forward run that backward looks at.
+std::vector<bool> read_by_backward(const LoopPlan& plan) {
+  std::vector<bool> read(plan.buffers.size(), false);
+  if (!plan.training) return read;
+  for (const LoopStage& stage : plan.stages)
+    for (const TilePass& pass : stage.backward)
+      for (const TileOp& op : pass.ops)
+        for (uint32_t k = 0; k < op.count; ++k)
+          if (!op.in[k].scratch) read[static_cast<size_t>(op.in[k].buffer)] = true;
+  for (const LoopProduct& product : plan.products) read[static_cast<size_t>(product.left.buffer)] = true;
+  return read;
+}
+
 }  // namespace
 
 LoopRun run_forward(const LoopPlan& plan, LoopGiven given, const LoopExtent& extent) {
@@ -200,8 +213,7 @@ LoopRun run_forward(const LoopPlan& plan, LoopGiven given, const LoopExtent& ext
   for (auto* list : {&given.inputs, &given.fixed, &given.weights})
     for (Tensor& tensor : *list) tensor = contiguous_values(tensor);
   memory->buffers.resize(plan.buffers.size());
-  const DType dtype = given.states.empty() ? given.inputs.at(0).dtype() : given.states[0].dtype();
-  Runner runner(plan, extent, dtype, memory->buffers);
+  Runner runner(plan, extent, plan.dtype, memory->buffers);
   for (size_t i = 0; i < plan.inputs.size(); ++i)
     memory->buffers[static_cast<size_t>(plan.inputs[i].buffer)] = given.inputs[i];
   for (size_t i = 0; i < plan.fixed.size(); ++i)
@@ -237,7 +249,11 @@ LoopRun run_forward(const LoopPlan& plan, LoopGiven given, const LoopExtent& ext
                            : view(sequence, sequence.shape(), sequence.strides());
   for (int32_t buffer : plan.states)
     result.finals.push_back(step_of(memory->buffers[static_cast<size_t>(buffer)], last));
-  memory->given = std::move(given);
+  // Only what backward reads stays.
+  memory->weights = std::move(given.weights);
+  const std::vector<bool> read = read_by_backward(plan);
+  for (size_t i = 0; i < memory->buffers.size(); ++i)
+    if (!read[i]) memory->buffers[i] = Tensor();
   result.memory = std::move(memory);
   return result;
 }
@@ -293,12 +309,14 @@ Tensor sum_of_shares(const Tensor& parts) {
 LoopGiven run_backward(const LoopPlan& plan, const LoopMemory& memory, const LoopExtent& extent,
                        const Tensor& output, const std::vector<Tensor>& finals) {
   std::vector<Tensor> buffers = memory.buffers;
-  const DType dtype = memory.buffers[static_cast<size_t>(plan.output)].dtype();
+  const DType dtype = plan.dtype;
   Runner runner(plan, extent, dtype, buffers);
   if (plan.output_gradient >= 0)
     buffers[static_cast<size_t>(plan.output_gradient)] =
-        output.defined() ? contiguous_values(output)
-                         : zeros(memory.buffers[static_cast<size_t>(plan.output)].shape(), {.dtype = dtype});
+        output.defined()
+            ? contiguous_values(output)
+            : zeros({extent.steps, extent.rows, plan.buffers[static_cast<size_t>(plan.output)].width},
+                    {.dtype = dtype});
   for (size_t i = 0; i < plan.buffers.size(); ++i)
     if (plan.buffers[i].backward && !buffers[i].defined()) buffers[i] = runner.make(plan.buffers[i]);
   for (size_t j = 0; j < plan.states.size(); ++j) {
@@ -311,7 +329,7 @@ LoopGiven run_backward(const LoopPlan& plan, const LoopMemory& memory, const Loo
       fill_zero(first);
   }
 
-  const auto products = runner.pack(memory.given.weights, true);
+  const auto products = runner.pack(memory.weights, true);
   runner.for_shares(
       most_tiles(plan, true), [&](size_t share, std::vector<BufferPlace>& at, std::byte* scratch) {
         const int64_t rows = runner.shares()[share].count;
@@ -336,7 +354,7 @@ LoopGiven run_backward(const LoopPlan& plan, const LoopMemory& memory, const Loo
   gradients.weights.resize(plan.weights.size());
   for (const LoopProduct& product : plan.products)
     if (product.out_gradient >= 0)
-      weight_gradients(product, extent, buffers, plan, memory.given.weights, gradients.weights);
+      weight_gradients(product, extent, buffers, plan, memory.weights, gradients.weights);
   for (const LoopOperand& input : plan.inputs) {
     if (input.aliased >= 0) {
       const Tensor& out =

@@ -20,7 +20,7 @@ struct LoopExtent {
 
 /// What a run has written and backward reads: one tensor for each of the plan's buffers.
 struct LoopMemory {
-  LoopGiven given;
+  std::vector<Tensor> weights;
   std::vector<Tensor> buffers;
 };
 

@@ -111,7 +111,8 @@ std::shared_ptr<const LoopPlan> plan_for(KeptProgram& program, bool training,
 // What leaves the loop
 
 /// The value of every slot that does not depend on the state, for all steps where it depends on the inputs.
-std::vector<Tensor> hoist(const StepTrace& trace, const std::vector<Dependence>& depends, const Tensor& xs) {
+std::vector<Tensor> hoist(const StepTrace& trace, const std::vector<Recording::Leaf>& leaves,
+                          const std::vector<Dependence>& depends, const Tensor& xs) {
   const Recording& list = *trace.list;
   std::vector<bool> needed(list.producer.size(), false);
   for (int32_t slot : trace.next) needed[static_cast<size_t>(slot)] = true;
@@ -122,7 +123,7 @@ std::vector<Tensor> hoist(const StepTrace& trace, const std::vector<Dependence>&
     for (uint32_t k = 0; k < node.input_count; ++k) needed[static_cast<size_t>(node.inputs[k].slot)] = true;
   }
   std::vector<Tensor> values(list.producer.size());
-  for (const auto& leaf : list.leaves) values[static_cast<size_t>(leaf.slot)] = leaf.tensor;
+  for (const auto& leaf : leaves) values[static_cast<size_t>(leaf.slot)] = leaf.tensor;
   for (int32_t slot : trace.states) values[static_cast<size_t>(slot)] = Tensor();
   values[static_cast<size_t>(trace.x)] = xs;
   for (const Node* node : list.nodes) {
@@ -151,41 +152,21 @@ struct Loop {
   std::shared_ptr<const LoopPlan> plan;
   LoopExtent extent;
   std::vector<int32_t> slots;  // of the inputs that are no states, in order
-  std::vector<Tensor> inputs;  // those, then the states
-  std::vector<uint32_t> versions;
+  Tensor xs;                   // what the scan was given, from which all of that can be made again
+  std::vector<Tensor> states;
+  std::vector<Recording::Leaf> leaves;
+  std::vector<uint32_t> versions;  // of all these, and of the results
   mutable std::shared_ptr<LoopMemory> memory;
-  std::vector<Tensor> outputs_read;  // those of which backward reads the memory
-  std::vector<uint32_t> output_versions;
+  std::vector<Tensor> results;
 
   size_t index_of(int32_t slot) const {
     return static_cast<size_t>(std::find(slots.begin(), slots.end(), slot) - slots.begin());
   }
-  const Tensor& of_slot(int32_t slot) const { return inputs[index_of(slot)]; }
 
-  /// The tensors that the plan wants to see, expanded to full rows.
-  LoopGiven given() const {
-    const NoTape values_only;
-    LoopGiven result;
-    for (const LoopOperand& operand : plan->inputs) {
-      Tensor x = of_slot(operand.slot);
-      while (x.rank() < 3) x = unsqueeze(x, 1);
-      result.inputs.push_back(broadcast_to(x, {extent.steps, extent.rows, operand.width}));
-    }
-    for (const LoopOperand& operand : plan->fixed) {
-      const Tensor& x = of_slot(operand.slot);
-      if (plan->buffers[static_cast<size_t>(operand.buffer)].kind == LoopBuffer::Kind::row)
-        result.fixed.push_back(broadcast_to(x.rank() == 2 ? squeeze(x, 0) : x, {operand.width}));
-      else
-        result.fixed.push_back(broadcast_to(x, {extent.rows, operand.width}));
-    }
-    for (const LoopOperand& operand : plan->weights) result.weights.push_back(of_slot(operand.slot));
-    for (size_t j = 0; j < plan->states.size(); ++j) result.states.push_back(inputs[slots.size() + j]);
-    return result;
-  }
+  void note_versions() { versions = versions_now(); }
 
   void vjp(Backward& b) const {
-    check_unchanged(inputs, versions, "an input");
-    check_unchanged(outputs_read, output_versions, "a result");
+    check_unchanged();
     if (b.recorded()) return replay(b);
     std::vector<Tensor> finals;
     for (size_t j = 1; j < b.output_count(); ++j) finals.push_back(b.has_grad(j) ? b.grad(j) : Tensor());
@@ -216,22 +197,42 @@ struct Loop {
   void release() const { memory.reset(); }
 
  private:
-  static void check_unchanged(const std::vector<Tensor>& tensors, const std::vector<uint32_t>& at,
-                              const char* what) {
-    for (size_t i = 0; i < tensors.size(); ++i)
-      check(tensors[i].version() == at[i],
-            "[backward] {} of [scan], {}, was saved at version {} and has been changed in place since, last "
-            "by [{}] "
-            "(version {})",
-            what, tensors[i], at[i], tensors[i].impl()->storage->last_change, tensors[i].version());
+  template <class F> void for_each_read(const F& f) const {
+    f(xs, "the input");
+    for (const Tensor& state : states) f(state, "a state");
+    for (const auto& leaf : leaves) f(leaf.tensor, "a value that the step reads");
+    for (const Tensor& result : results) f(result, "a result");
+  }
+
+  std::vector<uint32_t> versions_now() const {
+    std::vector<uint32_t> now;
+    for_each_read([&](const Tensor& tensor, const char*) { now.push_back(tensor.version()); });
+    return now;
+  }
+
+  void check_unchanged() const {
+    size_t i = 0;
+    for_each_read([&](const Tensor& tensor, const char* what) {
+      const uint32_t saved = versions[i++];
+      check(
+          tensor.version() == saved,
+          "[backward] {} of [scan], {}, was saved at version {} and has been changed in place since, last by "
+          "[{}] (version {})",
+          what, tensor, saved, tensor.impl()->storage->last_change, tensor.version());
+    });
   }
 
   /// The loop step by step, with its own ops, so that the gradient can be differentiated again.
   void replay(Backward& b) const {
-    Tape tape;
     const StepTrace& trace = plan->trace;
     const Recording& list = *trace.list;
-    std::vector<Tensor> state(inputs.begin() + static_cast<int64_t>(slots.size()), inputs.end());
+    // What was taken out is made again before the inner tape: to that, they are values that come from outside.
+    const std::vector<Tensor> hoisted = hoist(trace, leaves, plan->dependence, xs);
+    std::vector<Tensor> inputs;
+    for (int32_t slot : slots) inputs.push_back(hoisted[static_cast<size_t>(slot)]);
+    inputs.insert(inputs.end(), states.begin(), states.end());
+    Tape tape;
+    std::vector<Tensor> state = states;
     std::vector<Tensor> outputs(static_cast<size_t>(extent.steps));
     std::vector<Tensor> values(list.producer.size());
     for (int64_t i = 0; i < extent.steps; ++i) {
@@ -262,17 +263,40 @@ struct Loop {
     };
     if (b.has_grad(0)) add(0, stack(outputs, 0));
     for (size_t j = 0; j < state.size(); ++j) add(j + 1, state[j]);
-    std::vector<Tensor> xs;
-    std::vector<size_t> wanted;
+    std::vector<Tensor> wanted;
+    std::vector<size_t> places;
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (!b.needs(i)) continue;
-      xs.push_back(inputs[i]);
-      wanted.push_back(i);
+      wanted.push_back(inputs[i]);
+      places.push_back(i);
     }
-    const std::vector<Tensor> gradients = tape.gradient(ys, seeds, xs, {.create_graph = true});
-    for (size_t i = 0; i < wanted.size(); ++i) b.set(wanted[i], gradients[i]);
+    const std::vector<Tensor> gradients = tape.gradient(ys, seeds, wanted, {.create_graph = true});
+    for (size_t i = 0; i < places.size(); ++i) b.set(places[i], gradients[i]);
   }
 };
+
+/// The tensors that a plan wants to see, expanded to full rows; `values` by slot.
+LoopGiven given_to(const LoopPlan& plan, const LoopExtent& extent, const std::vector<Tensor>& values,
+                   const std::vector<Tensor>& states) {
+  const NoTape values_only;
+  const auto of_slot = [&](const LoopOperand& operand) { return values[static_cast<size_t>(operand.slot)]; };
+  LoopGiven result;
+  for (const LoopOperand& operand : plan.inputs) {
+    Tensor x = of_slot(operand);
+    while (x.rank() < 3) x = unsqueeze(x, 1);
+    result.inputs.push_back(broadcast_to(x, {extent.steps, extent.rows, operand.width}));
+  }
+  for (const LoopOperand& operand : plan.fixed) {
+    const Tensor x = of_slot(operand);
+    if (plan.buffers[static_cast<size_t>(operand.buffer)].kind == LoopBuffer::Kind::row)
+      result.fixed.push_back(broadcast_to(x.rank() == 2 ? squeeze(x, 0) : x, {operand.width}));
+    else
+      result.fixed.push_back(broadcast_to(x, {extent.rows, operand.width}));
+  }
+  for (const LoopOperand& operand : plan.weights) result.weights.push_back(of_slot(operand));
+  result.states = states;
+  return result;
+}
 
 /// Slots that the loop reads from outside, each once.
 std::vector<int32_t> slots_read(const StepTrace& trace, const std::vector<Dependence>& depends) {
@@ -325,39 +349,35 @@ bool scan_compiled(StepFunction step, const Tensor& xs, std::vector<Tensor>& sta
     reason = program.reason;
     return false;
   }
-  trace.list->leaves = leaves;
-  std::vector<Tensor> values = hoist(trace, depends, xs);
+  std::vector<Tensor> values = hoist(trace, leaves, depends, xs);
   Loop loop;
   loop.slots = slots_read(trace, depends);
-  for (int32_t slot : loop.slots) loop.inputs.push_back(values[static_cast<size_t>(slot)]);
-  loop.inputs.insert(loop.inputs.end(), state.begin(), state.end());
+  std::vector<Tensor> inputs;
+  for (int32_t slot : loop.slots) inputs.push_back(values[static_cast<size_t>(slot)]);
+  inputs.insert(inputs.end(), state.begin(), state.end());
   std::vector<bool> wanted(values.size(), false);
   bool training = false;
-  for (size_t i = 0; i < loop.inputs.size(); ++i) {
-    const bool tracked = is_floating(loop.inputs[i].dtype()) && is_tracked(loop.inputs[i], Loop::name);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const bool tracked = is_floating(inputs[i].dtype()) && is_tracked(inputs[i], Loop::name);
     training = training || tracked;
     if (i < loop.slots.size()) wanted[static_cast<size_t>(loop.slots[i])] = tracked;
   }
   loop.plan = plan_for(program, training, wanted);
-  if (program.trace.list == trace.list)  // this one stays, and holds nobody's values
-    for (auto& leaf : trace.list->leaves)
-      leaf.tensor = view(zeros({}, {.dtype = leaf.tensor.dtype()}), leaf.tensor.shape(),
-                         broadcast_strides({}, {}, leaf.tensor.shape()));
   loop.extent = {xs.shape()[0], xs.shape()[1], options.reverse};
-  LoopRun run = run_forward(*loop.plan, loop.given(), loop.extent);
+  LoopRun run = run_forward(*loop.plan, given_to(*loop.plan, loop.extent, values, state), loop.extent);
   output = std::move(run.output);
+  loop.states = std::move(state);
   state = std::move(run.finals);
   if (!training) return true;
   std::vector<Tensor> outputs{output};
   outputs.insert(outputs.end(), state.begin(), state.end());
-  for (const Tensor& input : loop.inputs) loop.versions.push_back(input.version());
   // Handles that are nobody's: one that is recorded would keep itself alive.
-  for (const Tensor& y : outputs) {
-    loop.outputs_read.push_back(view(y, y.shape(), y.strides()));
-    loop.output_versions.push_back(y.version());
-  }
+  for (const Tensor& y : outputs) loop.results.push_back(view(y, y.shape(), y.strides()));
+  loop.xs = xs;
+  for (auto& leaf : leaves)
+    if (!is_given(trace, leaf.slot)) loop.leaves.push_back(std::move(leaf));
+  loop.note_versions();
   loop.memory = std::move(run.memory);
-  const std::vector<Tensor> inputs = loop.inputs;
   std::vector<const Tensor*> pointers;
   for (const Tensor& input : inputs) pointers.push_back(&input);
   record(rules_of<Loop>, &loop, Inputs(pointers), outputs);

@@ -218,4 +218,17 @@ TEST_CASE("stacks of matrices whose rows skip, with a rest", "[matmul]") {
   CHECK(difference(matmul(transpose(b), transpose(a)), transpose(matmul(clone(a), b)), 1e-6) == "");
 }
 
+// Rows of 256 floats, read across: these go through copies, a part at a time.
+TEST_CASE("products across long rows whose columns collide agree with float64", "[matmul]") {
+  Random random(5);
+  const Tensor a = randn({2500, 256}, {}, random), b = randn({2500, 20}, {}, random);
+  const auto wide = [](const Tensor& x) { return cast(x, DType::float64); };
+  const Tensor expected = matmul(wide(a), wide(b), {.transpose_a = true});
+  CHECK(difference_in_value(matmul(a, b, {.transpose_a = true}), expected, 2e-4) == "");
+  CHECK(difference_in_value(matmul(transpose(a), b), expected, 2e-4) == "");
+  CHECK(difference_in_value(matmul(a, contiguous(transpose(b)), {.transpose_a = true, .transpose_b = true}),
+                            expected, 2e-4) == "");
+  CHECK(difference_in_value(addmm(ones({20}), a, b, {.transpose_a = true}), expected + 1, 2e-4) == "");
+}
+
 }  // namespace reel
