@@ -124,7 +124,7 @@ class LoopPlan {
   StepTrace trace;
   DType dtype = DType::float32;
   bool training = false;
-  std::string notes;  ///< What explain() tells.
+  std::string notes;  ///< A line for each op of the step: where it has gone.
 };
 
 /// Plans the loop of a traced step. `wanted` tells for each slot of a leaf, hoisted value or fixed value whether its

@@ -135,6 +135,11 @@ class Planner {
 
   void emit_forward();
 
+  // In words
+
+  std::string describe(size_t node) const;
+  void take_notes();
+
   // Backward
 
   /// Which columns of a buffer have been written so far in one step back.

@@ -384,4 +384,21 @@ bool scan_compiled(StepFunction step, const Tensor& xs, std::vector<Tensor>& sta
   return true;
 }
 
+std::string explain_steps(StepFunction step, const Tensor& xs, const std::vector<Tensor>& state) {
+  std::string reason;
+  try {
+    const std::shared_ptr<const void> cell = step.copy(step.cell);
+    const StepTrace trace = trace_step(step, cell.get(), xs, state);
+    if (!repeats(trace, trace_step(step, cell.get(), xs, state))) {
+      reason = "the second step is not the first one again";
+    } else if (const auto plan =
+                   plan_loop(trace, true, std::vector<bool>(trace.list->producer.size(), true), reason)) {
+      return plan->notes;
+    }
+  } catch (const TraceStop& stop) {
+    reason = stop.reason;
+  }
+  return "step by step: " + reason + "\n";
+}
+
 }  // namespace reel::detail

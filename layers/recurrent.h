@@ -2,6 +2,7 @@
 // saves. LSTM, GRU and RNN are Recurrent of their cells and nothing more.
 #pragma once
 
+#include <reel/framework/tape.h>
 #include <reel/layers/cells.h>
 #include <reel/layers/scan.h>
 
@@ -164,6 +165,24 @@ template <class C> struct Recurrent : Module {
   RecurrentSizes sizes_;
   RecurrentOptions options_;
 };
+
+/// How `rnn` runs on `batch` rows, in words, layer by layer: for each op of the step whether it has left the loop,
+/// is joined or fused and with what, or why the layer goes step by step.
+template <class C> std::string explain(const Recurrent<C>& rnn, int64_t batch) {
+  std::string result;
+  const size_t directions = rnn.options().bidirectional ? 2 : 1;
+  int64_t width = rnn.sizes().input;
+  for (size_t i = 0; i < rnn.cells.size(); i += directions) {
+    const C& cell = rnn.cells[i];
+    const auto state = detail::initial_state(cell, batch, rnn.sizes().hidden, DType::float32);
+    const Tensor x = zeros({2, batch, width});
+    result += "layer " + std::to_string(i / directions) + "\n" +
+              detail::explain_steps(detail::step_function(cell), x, state);
+    const NoTape values_only;
+    width = static_cast<int64_t>(directions) * detail::output_width(detail::step_function(cell), x, state);
+  }
+  return result;
+}
 
 using RNN = Recurrent<RNNCell>;
 using LSTM = Recurrent<LSTMCell>;

@@ -37,6 +37,10 @@ Tensor outputs_of_no_step(StepFunction step, const Tensor& xs, std::vector<Tenso
 
 }  // namespace
 
+int64_t output_width(StepFunction step, const Tensor& xs, std::vector<Tensor> state) {
+  return outputs_of_no_step(step, xs, std::move(state)).size(-1);
+}
+
 int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input,
                     int64_t hidden) {
   const NoTape values_only;

@@ -1,6 +1,8 @@
 // scan: a cell along time.
 #pragma once
 
+#include <string>
+
 #include <reel/layers/cell.h>
 
 namespace reel {
@@ -24,6 +26,11 @@ namespace detail {
 /// Applies `step` to xs[0], xs[1], ... (or backwards); `state` is left as the last step gives it. Returns the
 /// outputs [T, N, ...]; at T = 0 their shape is learned from one step on zeros.
 Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, ScanOptions options);
+
+/// Columns of what `step` gives out.
+int64_t output_width(StepFunction step, const Tensor& xs, std::vector<Tensor> state);
+/// How scan_steps would go about it, in words.
+std::string explain_steps(StepFunction step, const Tensor& xs, const std::vector<Tensor>& state);
 
 }  // namespace detail
 

@@ -5,6 +5,7 @@
 #include "framework/tape.h"
 #include "layers/cells.h"
 #include "layers/linear.h"
+#include "layers/recurrent.h"
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "ops/dropout.h"
@@ -206,6 +207,19 @@ TEST_CASE("what a step does that no plan can repeat is said, and left to the eag
   const Counts cell;
   const auto [y, h] = scan(cell, ones({3, 1, 1}), ones({1, 1}));
   CHECK(y.to_vector<float>() == std::vector<float>{2, 5, 16});
+}
+
+TEST_CASE("explain says where each op of a step has gone", "[compiled]") {
+  const std::string lstm = explain(LSTM(3, 4, {.layers = 2}), 5);
+  CHECK_THAT(lstm, contains_text("layer 1\n"));
+  CHECK_THAT(lstm, contains_text("matmul [5, 16]: out of the loop: once for all steps"));
+  CHECK_THAT(lstm, contains_text("product of 5 rows, 4 x 16, before the pass of stage 0"));
+  CHECK_THAT(lstm, contains_text("640 flop a step"));  // 2 * 5 * 4 * 16
+  CHECK_THAT(lstm, contains_text("tanh [5, 4]: fused into the pass of stage 0"));
+  CHECK_THAT(lstm, contains_text("slice [5, 4]: no work"));
+  const std::string eight = explain(Recurrent<EightCell>({3, 4}), 2);
+  CHECK_THAT(eight, contains_text("one of 4 joined to 4 x 16"));
+  CHECK_THAT(explain(GRU(3, 4, {}, {.reset_after = false}), 2), contains_text("before the pass of stage 1"));
 }
 
 TEST_CASE("a compiled loop sees parameters and options as they are at each call", "[compiled]") {
