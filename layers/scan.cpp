@@ -7,6 +7,7 @@
 #include "framework/recording.h"
 #include "framework/tape.h"
 #include "layers/compiled_scan.h"
+#include "ops/shape.h"
 #include "ops/slicing.h"
 
 namespace reel::detail {
@@ -83,23 +84,47 @@ int64_t bytes_of(const std::vector<Tensor>& tensors) {
   return bytes;
 }
 
-/// Steps [begin, end) in the order in which they come, as one op that computes them again in backward.
-void checkpoint_steps(StepFunction step, std::span<const Tensor> inputs, std::vector<Tensor>& state,
-                      std::span<Tensor> outputs) {
-  const size_t width = state.size();
+/// Some steps as one op that runs them again in backward.
+Tensor checkpoint_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, bool reverse) {
   TensorList arguments = state;
-  arguments.insert(arguments.end(), inputs.begin(), inputs.end());
-  const TensorList results = checkpoint(
-      [step, width](const TensorList& xs) {
-        std::vector<Tensor> s(xs.begin(), xs.begin() + static_cast<int64_t>(width));
-        TensorList ys(xs.size());
-        for (size_t i = width; i < xs.size(); ++i) step.step(step.cell, xs[i], s, ys[i]);
-        std::copy(s.begin(), s.end(), ys.begin());
-        return ys;
+  arguments.push_back(xs);
+  TensorList results = checkpoint(
+      [step, reverse](TensorList given) {
+        const Tensor part = given.back();
+        given.pop_back();
+        given.push_back(scan_steps(step, part, given, {.reverse = reverse}));
+        return given;
       },
       arguments);
-  std::copy_n(results.begin(), width, state.begin());
-  std::copy_n(results.begin() + static_cast<int64_t>(width), outputs.size(), outputs.begin());
+  Tensor outputs = results.back();
+  results.pop_back();
+  state = std::move(results);
+  return outputs;
+}
+
+/// The scan in segments that keep what is saved within the budget.
+Tensor scan_within(StepFunction step, const Tensor& xs, std::vector<Tensor>& state,
+                   const ScanOptions& options) {
+  const int64_t steps = xs.shape()[0];
+  // `count` steps after the first `done` ones, in the order in which they come.
+  const auto part = [&](int64_t done, int64_t count) {
+    return narrow(xs, 0, options.reverse ? steps - done - count : done, count);
+  };
+  // The first step shows what a step saves.
+  const size_t recorded = current_recording()->nodes.size();
+  Tensor first;
+  step.step(step.cell, select(part(0, 1), 0, 0), state, first);
+  const auto step_bytes =
+      static_cast<int64_t>(saved_bytes(*current_recording(), recorded, std::vector<Tensor>{xs}));
+  const int64_t segment = segment_length(steps, step_bytes, bytes_of(state), options.memory_budget);
+  std::vector<Tensor> outputs{unsqueeze(first, 0)};
+  for (int64_t done = 1; done < steps; done += segment) {
+    const Tensor inputs = part(done, std::min(segment, steps - done));
+    outputs.push_back(segment == steps ? scan_steps(step, inputs, state, {.reverse = options.reverse})
+                                       : checkpoint_steps(step, inputs, state, options.reverse));
+  }
+  if (options.reverse) std::reverse(outputs.begin(), outputs.end());
+  return cat(outputs, 0);
 }
 
 }  // namespace
@@ -108,40 +133,20 @@ Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& stat
   check(xs.rank() >= 2, "[scan] a sequence [T, N, ...] expected, got {}", xs);
   check(options.memory_budget >= 0, "[scan] a memory budget of at least 0 bytes expected, got {}",
         options.memory_budget);
+  if (xs.shape()[0] == 0) return outputs_of_no_step(step, xs, state);
+  if (options.memory_budget > 0 && recording()) return scan_within(step, xs, state, options);
+  Tensor output;
+  std::string reason;
+  if (scan_compiled(step, xs, state, options, output, reason)) return output;
   std::vector<Tensor> inputs = unbind(xs, 0);
-  if (inputs.empty()) return outputs_of_no_step(step, xs, state);
-  if (options.memory_budget == 0) {
-    Tensor output;
-    std::string reason;
-    if (scan_compiled(step, xs, state, options, output, reason)) return output;
-  }
   if (options.reverse) std::reverse(inputs.begin(), inputs.end());
-  Scratch<Tensor> outputs(inputs.size());
-
-  // The first step shows whether the state keeps its shapes, and what a step saves.
-  const bool bounded = options.memory_budget > 0 && recording();
-  const size_t recorded = bounded ? current_recording()->nodes.size() : 0;
-  const Scratch<Tensor> before(state.begin(), state.end());
-  step.step(step.cell, inputs[0], state, outputs[0]);
-  if (!alike(before, state))  // so that the message is made only where it is needed
-    check(false, "[scan] the state must keep its shapes: step() turned ({}) into ({}) for an input {}",
-          shapes(before), shapes(state), inputs[0]);
-  const auto steps = static_cast<int64_t>(inputs.size());
-  int64_t segment = steps;
-  if (bounded) {
-    const auto step_bytes =
-        static_cast<int64_t>(saved_bytes(*current_recording(), recorded, std::vector<Tensor>{xs}));
-    segment = segment_length(steps, step_bytes, bytes_of(state), options.memory_budget);
-  }
-  if (segment == steps) {
-    for (size_t i = 1; i < inputs.size(); ++i) step.step(step.cell, inputs[i], state, outputs[i]);
-  } else {
-    for (int64_t begin = 1; begin < steps; begin += segment) {
-      const auto count = static_cast<size_t>(std::min(segment, steps - begin));
-      const auto at = static_cast<size_t>(begin);
-      checkpoint_steps(step, std::span(inputs).subspan(at, count), state,
-                       std::span(outputs).subspan(at, count));
-    }
+  std::vector<Tensor> outputs(inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const std::vector<Tensor> before = i == 0 ? state : std::vector<Tensor>();
+    step.step(step.cell, inputs[i], state, outputs[i]);
+    if (i == 0 && !alike(before, state))
+      check(false, "[scan] the state must keep its shapes: step() turned ({}) into ({}) for an input {}",
+            shapes(before), shapes(state), inputs[i]);
   }
   if (options.reverse) std::reverse(outputs.begin(), outputs.end());
   return stack(outputs, 0);
