@@ -334,6 +334,10 @@ void Planner::forward_copies(TilePass& pass) const {
     while (made-- > 0)
       if (same(pass.ops[made].out, op.in[0])) break;
     if (made >= i) continue;
+    // Not where the target is added to later on: who reads the scratch tile after that wants it as it was.
+    const bool written_again = std::any_of(pass.ops.begin() + static_cast<int64_t>(i) + 1, pass.ops.end(),
+                                           [&](const TileOp& later) { return same(later.out, op.out); });
+    if (written_again) continue;
     pass.ops[made].out = op.out;
     for (size_t j = made + 1; j < pass.ops.size(); ++j)
       for (uint32_t k = 0; k < pass.ops[j].count; ++k)

@@ -191,6 +191,13 @@ Tensor as_rows(const Tensor& sequence) {
   return view(sequence, {s[0] * s[1], s[2]}, {sequence.strides()[1], 1});
 }
 
+/// Memory of its own: the sequence must neither change with it nor stay alive for it.
+Tensor copy_of(const Tensor& tensor) {
+  Tensor result = empty_like(tensor);
+  copy_values(tensor, result);
+  return result;
+}
+
 void fill_zero(const Tensor& tensor) { copy_values(zeros({}, {.dtype = tensor.dtype()}), tensor); }
 
 /// The buffers of a forward run that backward looks at.
@@ -248,7 +255,7 @@ LoopRun run_forward(const LoopPlan& plan, LoopGiven given, const LoopExtent& ext
   result.output = of_state ? steps_of(sequence, extent.reverse ? 0 : 1, extent.steps)
                            : view(sequence, sequence.shape(), sequence.strides());
   for (int32_t buffer : plan.states)
-    result.finals.push_back(step_of(memory->buffers[static_cast<size_t>(buffer)], last));
+    result.finals.push_back(copy_of(step_of(memory->buffers[static_cast<size_t>(buffer)], last)));
   // Only what backward reads stays.
   memory->weights = std::move(given.weights);
   const std::vector<bool> read = read_by_backward(plan);

@@ -22,6 +22,7 @@ thread_local bool paused = false;
 thread_local const Scope* innermost_scope = nullptr;
 thread_local uint64_t scope_changes = 0;
 thread_local Recording* tracing = nullptr;
+thread_local bool paused_before_tracing = false;
 
 // Kept between tapes, so that a steady training step allocates nothing for its list. A tape shares it, and
 // may outlive the thread.
@@ -218,6 +219,7 @@ void record(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> out
 }
 
 Capture::Capture() : list_(std::make_shared<Recording>()), before_(shared(current)), paused_before_(paused) {
+  stop_trace("opens a checkpoint");
   enter(list_, true);
   ++list_->depth;
 }
@@ -229,9 +231,26 @@ Capture::~Capture() {
   list_->clear();
 }
 
+namespace {
+
+/// A tensor's place in a trace. One that shares its memory with what the trace knows, but came to be past the ops
+/// (detach() is such), would be taken for a constant, and has no values.
+int32_t traced_slot(Recording& list, const Tensor& tensor) {
+  const TapeMark mark = tensor.impl()->mark.load(std::memory_order_relaxed);
+  if (mark.tape == list.uid && mark.slot >= 0) return mark.slot;
+  if (!list.leaf_slots.contains(tensor.impl()))
+    for (const Tensor& empty_one : list.traced)
+      if (empty_one.impl()->storage.get() == tensor.impl()->storage.get())
+        stop_trace("uses a value past the ops, by detach() say");
+  return list.leaf_slot(tensor);
+}
+
+}  // namespace
+
 Trace::Trace() : list_(std::make_shared<Recording>()), before_(tracing) {
   list_->begin();
   tracing = list_.get();
+  paused_before_tracing = paused;
   op_flags |= flag_tracing;
 }
 
@@ -240,25 +259,41 @@ Trace::~Trace() {
   if (!tracing) op_flags &= static_cast<uint8_t>(~flag_tracing);
 }
 
+int32_t Trace::give(const Tensor& tensor) {
+  list_->traced.push_back(tensor);
+  return list_->leaf_slot(tensor);
+}
+
 int32_t Trace::slot(const Tensor& tensor) {
   if (!tensor.defined()) throw TraceStop{"an undefined tensor is used"};
-  const TapeMark mark = tensor.impl()->mark.load(std::memory_order_relaxed);
-  return mark.tape == list_->uid && mark.slot >= 0 ? mark.slot : list_->leaf_slot(tensor);
+  return traced_slot(*list_, tensor);
+}
+
+void Trace::check_whole() const {
+  if (!list_->stopped.empty()) throw TraceStop{list_->stopped};
 }
 
 void stop_trace(std::string_view reason) {
-  if (tracing) throw TraceStop{std::string(reason)};
+  if (!tracing) return;
+  tracing->stopped = std::string(reason);
+  throw TraceStop{tracing->stopped};
 }
 
 void trace_op(const OpRules& rules, void* op, Inputs inputs, std::span<Tensor> outputs) {
   Recording& list = *tracing;
+  if (paused != paused_before_tracing) stop_trace("stops recording for a part of the step");
   auto* node_inputs = list.arena.take_array<NodeInput>(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const TapeMark mark = inputs[i].impl()->mark.load(std::memory_order_relaxed);
-    const int32_t slot = mark.tape == list.uid && mark.slot >= 0 ? mark.slot : list.leaf_slot(inputs[i]);
+    const int32_t slot = traced_slot(list, inputs[i]);
     new (&node_inputs[i]) NodeInput{slot, inputs[i].dtype(), inputs[i].shape()};
   }
   append_node(list, rules, op, node_inputs, inputs.size(), outputs);
+  for (const Tensor& output : outputs) {
+    bool is_view = false;
+    for (size_t i = 0; i < inputs.size(); ++i)
+      is_view = is_view || inputs[i].impl()->storage.get() == output.impl()->storage.get();
+    if (!is_view) list.traced.push_back(output);
+  }
   for (size_t i = 0; i < outputs.size(); ++i)
     outputs[i].impl()->mark.store({list.uid, list.nodes.back()->first_output + static_cast<int32_t>(i)},
                                   std::memory_order_relaxed);
@@ -291,6 +326,7 @@ bool is_tracked(const Tensor& tensor, std::string_view op) {
 
 Tape::Tape() {
   using detail::current;
+  detail::stop_trace("opens a tape");
   if (current && current->depth == 0) detail::switch_to(nullptr);
   if (current && !detail::paused) {
     recording_ = detail::shared(current);

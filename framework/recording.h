@@ -97,6 +97,8 @@ struct Recording : std::enable_shared_from_this<Recording> {
   std::vector<std::string> scopes;  // label paths, in the order in which they came up
   uint64_t scope_generation = 0;    // state of the thread's scopes that scopes.back() tells
   Recording* outer = nullptr;       // the list around this one; its tensors are constants here, or leaves:
+  std::string stopped;              // why a trace has ended before its step has
+  std::vector<Tensor> traced;       // in a trace, what has memory and no values
   bool captures = false;            // a tensor that is tracked around this list becomes a leaf by being used
 
   Recording() = default;

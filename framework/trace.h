@@ -26,8 +26,12 @@ class Trace {
   Recording& list() { return *list_; }
   /// The list, which then outlives this object.
   std::shared_ptr<Recording> take() { return std::move(list_); }
-  /// Where a tensor stands in the trace; one that has not been seen becomes a leaf.
+  /// A tensor that the step is given; it has no values.
+  int32_t give(const Tensor& tensor);
+  /// Where a result of the step stands in the trace; one that has not been seen becomes a leaf.
   int32_t slot(const Tensor& tensor);
+  /// Throws where the trace was stopped and the step went on all the same.
+  void check_whole() const;
 
  private:
   std::shared_ptr<Recording> list_;

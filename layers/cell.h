@@ -18,6 +18,7 @@
 #include <concepts>
 #include <memory>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -68,7 +69,7 @@ namespace detail {
 struct StepFunction {
   const void* cell;
   void (*step)(const void* cell, const Tensor& x, std::vector<Tensor>& state, Tensor& output);
-  std::shared_ptr<const void> (*copy)(const void* cell);
+  std::shared_ptr<const void> (*copy)(const void* cell);  // null where a copy could not stand for it
 };
 
 template <class S> S state_from(std::vector<Tensor>& tensors) {
@@ -105,7 +106,16 @@ void step_cell(const void* cell, const Tensor& x, std::vector<Tensor>& state, Te
 
 template <RecurrentCell C> StepFunction step_function(const C& cell) {
   return {&cell, step_cell<C>, [](const void* given) -> std::shared_ptr<const void> {
-            return std::make_shared<C>(*static_cast<const C*>(given));
+            // A trace ends by an exception, and must not show in the cell itself.
+            constexpr bool can_be_traced =
+                std::copy_constructible<C> && !std::is_abstract_v<C> &&
+                !noexcept(std::declval<const C&>().step(std::declval<const Tensor&>(),
+                                                        std::declval<const StateOf<C>&>()));
+            if constexpr (can_be_traced) {
+              const C& self = *static_cast<const C*>(given);
+              if (typeid(self) == typeid(C)) return std::make_shared<C>(self);
+            }
+            return nullptr;
           }};
 }
 

@@ -17,8 +17,6 @@ namespace {
 
 /// Programs whose plans a thread keeps; the least recently used goes first.
 constexpr size_t kept_programs = 64;
-/// Constants that a step makes anew are compared by their values up to this many elements.
-constexpr int64_t compared_elements = 1 << 16;
 
 // From a cell to a trace
 
@@ -34,13 +32,15 @@ StepTrace trace_step(StepFunction step, const void* cell, const Tensor& xs,
   }
   StepTrace result;
   Trace trace;
-  result.x = trace.slot(x);
-  for (const Tensor& s : state) result.states.push_back(trace.slot(s));
+  result.x = trace.give(x);
+  for (const Tensor& s : state) result.states.push_back(trace.give(s));
   Tensor output;
   step.step(cell, x, state, output);
   for (const Tensor& s : state) result.next.push_back(trace.slot(s));
   result.output = trace.slot(output);
+  trace.check_whole();
   result.list = trace.take();
+  result.list->traced.clear();
   if (result.next.size() != result.states.size()) throw TraceStop{"the state changes its number of tensors"};
   return result;
 }
@@ -49,13 +49,10 @@ bool is_given(const StepTrace& trace, int32_t slot) {
   return slot == trace.x || std::find(trace.states.begin(), trace.states.end(), slot) != trace.states.end();
 }
 
-bool same_values(const Tensor& a, const Tensor& b) {
-  if (a.impl() == b.impl()) return true;
-  if (a.raw_bytes() == b.raw_bytes() && a.strides() == b.strides()) return true;
-  if (a.numel() > compared_elements) return false;
-  const Tensor x = contiguous_values(a), y = contiguous_values(b);
-  return std::memcmp(x.raw_bytes(), y.raw_bytes(), static_cast<size_t>(x.numel()) * item_size(x.dtype())) ==
-         0;
+/// Whether both are the same memory: a constant that the step makes anew could come of anything.
+bool same_memory(const Tensor& a, const Tensor& b) {
+  return a.impl() == b.impl() || (a.impl()->storage.get() == b.impl()->storage.get() &&
+                                  a.raw_bytes() == b.raw_bytes() && a.strides() == b.strides());
 }
 
 /// Whether the second step is the first one again, down to what it reads.
@@ -63,9 +60,20 @@ bool repeats(const StepTrace& first, const StepTrace& second) {
   if (!same_program(first, second)) return false;
   for (size_t i = 0; i < first.list->leaves.size(); ++i)
     if (!is_given(first, first.list->leaves[i].slot) &&
-        !same_values(first.list->leaves[i].tensor, second.list->leaves[i].tensor))
+        !same_memory(first.list->leaves[i].tensor, second.list->leaves[i].tensor))
       return false;
   return true;
+}
+
+TensorSpec spec_of(const StepTrace& trace, int32_t slot) {
+  const int32_t made_by = trace.list->producer[static_cast<size_t>(slot)];
+  if (made_by >= 0) {
+    const Node& node = *trace.list->nodes[static_cast<size_t>(made_by)];
+    return {node.outputs[slot - node.first_output].shape, node.outputs[slot - node.first_output].dtype};
+  }
+  for (const auto& leaf : trace.list->leaves)
+    if (leaf.slot == slot) return {leaf.tensor.shape(), leaf.tensor.dtype()};
+  return {};
 }
 
 // Plans that are kept
@@ -110,9 +118,8 @@ std::shared_ptr<const LoopPlan> plan_for(KeptProgram& program, bool training,
 
 // What leaves the loop
 
-/// The value of every slot that does not depend on the state, for all steps where it depends on the inputs.
-std::vector<Tensor> hoist(const StepTrace& trace, const std::vector<Recording::Leaf>& leaves,
-                          const std::vector<Dependence>& depends, const Tensor& xs) {
+/// Slots that the next state and the output need.
+std::vector<bool> needed_slots(const StepTrace& trace) {
   const Recording& list = *trace.list;
   std::vector<bool> needed(list.producer.size(), false);
   for (int32_t slot : trace.next) needed[static_cast<size_t>(slot)] = true;
@@ -122,6 +129,14 @@ std::vector<Tensor> hoist(const StepTrace& trace, const std::vector<Recording::L
     if (!needed[static_cast<size_t>(node.first_output)]) continue;
     for (uint32_t k = 0; k < node.input_count; ++k) needed[static_cast<size_t>(node.inputs[k].slot)] = true;
   }
+  return needed;
+}
+
+/// The value of every slot that does not depend on the state, for all steps where it depends on the inputs.
+std::vector<Tensor> hoist(const StepTrace& trace, const std::vector<Recording::Leaf>& leaves,
+                          const std::vector<Dependence>& depends, const Tensor& xs) {
+  const Recording& list = *trace.list;
+  const std::vector<bool> needed = needed_slots(trace);
   std::vector<Tensor> values(list.producer.size());
   for (const auto& leaf : leaves) values[static_cast<size_t>(leaf.slot)] = leaf.tensor;
   for (int32_t slot : trace.states) values[static_cast<size_t>(slot)] = Tensor();
@@ -227,6 +242,7 @@ struct Loop {
     const StepTrace& trace = plan->trace;
     const Recording& list = *trace.list;
     // What was taken out is made again before the inner tape: to that, they are values that come from outside.
+    const std::vector<bool> needed = needed_slots(trace);
     const std::vector<Tensor> hoisted = hoist(trace, leaves, plan->dependence, xs);
     std::vector<Tensor> inputs;
     for (int32_t slot : slots) inputs.push_back(hoisted[static_cast<size_t>(slot)]);
@@ -244,7 +260,7 @@ struct Loop {
       for (size_t j = 0; j < state.size(); ++j) values[static_cast<size_t>(trace.states[j])] = state[j];
       for (const Node* node : list.nodes) {
         const auto out = static_cast<size_t>(node->first_output);
-        if (plan->dependence[out] != Dependence::state) continue;
+        if (!needed[out] || plan->dependence[out] != Dependence::state) continue;
         std::vector<const Tensor*> given;
         for (uint32_t k = 0; k < node->input_count; ++k)
           given.push_back(&values[static_cast<size_t>(node->inputs[k].slot)]);
@@ -300,6 +316,7 @@ LoopGiven given_to(const LoopPlan& plan, const LoopExtent& extent, const std::ve
 
 /// Slots that the loop reads from outside, each once.
 std::vector<int32_t> slots_read(const StepTrace& trace, const std::vector<Dependence>& depends) {
+  const std::vector<bool> needed = needed_slots(trace);
   std::vector<int32_t> result;
   const auto add = [&](int32_t slot) {
     if (depends[static_cast<size_t>(slot)] != Dependence::state &&
@@ -307,7 +324,8 @@ std::vector<int32_t> slots_read(const StepTrace& trace, const std::vector<Depend
       result.push_back(slot);
   };
   for (const Node* node : trace.list->nodes) {
-    if (depends[static_cast<size_t>(node->first_output)] != Dependence::state) continue;
+    const auto out = static_cast<size_t>(node->first_output);
+    if (!needed[out] || depends[out] != Dependence::state) continue;
     for (uint32_t k = 0; k < node->input_count; ++k) add(node->inputs[k].slot);
   }
   for (int32_t slot : trace.next) add(slot);
@@ -320,23 +338,27 @@ std::vector<int32_t> slots_read(const StepTrace& trace, const std::vector<Depend
 bool scan_compiled(StepFunction step, const Tensor& xs, std::vector<Tensor>& state,
                    const ScanOptions& options, Tensor& output, std::string& reason) {
   StepTrace trace;
+  stop_trace("scans inside a step");
   try {
     const std::shared_ptr<const void> cell = step.copy(step.cell);
+    if (!cell) {
+      reason = "the cell cannot be copied, is of a derived class, or its step is noexcept";
+      return false;
+    }
     trace = trace_step(step, cell.get(), xs, state);
-    if (xs.shape()[0] > 1 && !repeats(trace, trace_step(step, cell.get(), xs, state))) {
-      reason = "the second step is not the first one again";
+    if (!repeats(trace, trace_step(step, cell.get(), xs, state))) {
+      reason = "the second step is not the first one again, or makes tensors past the ops";
       return false;
     }
   } catch (const TraceStop& stop) {
     reason = stop.reason;
     return false;
+  } catch (const Error& error) {  // which the eager scan repeats, unless it came of there being no values
+    reason = error.what();
+    return false;
   }
-  for (size_t j = 0; j < state.size(); ++j) {  // as the eager scan would say
-    const int32_t slot = trace.next[j];
-    const int32_t made_by = trace.list->producer[static_cast<size_t>(slot)];
-    if (made_by < 0) continue;
-    const Node& node = *trace.list->nodes[static_cast<size_t>(made_by)];
-    const NodeOutput& next = node.outputs[slot - node.first_output];
+  for (size_t j = 0; j < state.size(); ++j) {  // the eager scan says what is wrong
+    const TensorSpec next = spec_of(trace, trace.next[j]);
     if (next.shape == state[j].shape() && next.dtype == state[j].dtype()) continue;
     reason = "the state does not keep its shapes";
     return false;
@@ -371,8 +393,8 @@ bool scan_compiled(StepFunction step, const Tensor& xs, std::vector<Tensor>& sta
   if (!training) return true;
   std::vector<Tensor> outputs{output};
   outputs.insert(outputs.end(), state.begin(), state.end());
-  // Handles that are nobody's: one that is recorded would keep itself alive.
-  for (const Tensor& y : outputs) loop.results.push_back(view(y, y.shape(), y.strides()));
+  // A handle that is nobody's: one that is recorded would keep itself alive.
+  loop.results.push_back(view(output, output.shape(), output.strides()));
   loop.xs = xs;
   for (auto& leaf : leaves)
     if (!is_given(trace, leaf.slot)) loop.leaves.push_back(std::move(leaf));
@@ -388,9 +410,11 @@ std::string explain_steps(StepFunction step, const Tensor& xs, const std::vector
   std::string reason;
   try {
     const std::shared_ptr<const void> cell = step.copy(step.cell);
+    if (!cell)
+      return "step by step: the cell cannot be copied, is of a derived class, or its step is noexcept\n";
     const StepTrace trace = trace_step(step, cell.get(), xs, state);
     if (!repeats(trace, trace_step(step, cell.get(), xs, state))) {
-      reason = "the second step is not the first one again";
+      reason = "the second step is not the first one again, or makes tensors past the ops";
     } else if (const auto plan =
                    plan_loop(trace, true, std::vector<bool>(trace.list->producer.size(), true), reason)) {
       return plan->notes;

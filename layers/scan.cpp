@@ -88,8 +88,11 @@ int64_t bytes_of(const std::vector<Tensor>& tensors) {
 Tensor checkpoint_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, bool reverse) {
   TensorList arguments = state;
   arguments.push_back(xs);
+  // The cell itself may be gone by then.
+  const std::shared_ptr<const void> kept = step.copy(step.cell);
+  if (kept) step.cell = kept.get();
   TensorList results = checkpoint(
-      [step, reverse](TensorList given) {
+      [step, kept, reverse](TensorList given) {
         const Tensor part = given.back();
         given.pop_back();
         given.push_back(scan_steps(step, part, given, {.reverse = reverse}));

@@ -11,7 +11,7 @@ struct ScanOptions {
   bool reverse = false;  ///< From the last step to the first; outputs stay at their steps' places.
   /// Bytes that the steps may save for backward; 0: as many as they need. Above it the sequence is cut into
   /// segments whose steps backward computes again (see checkpoint()), as short as the budget asks; one that no
-  /// cutting can meet is met as nearly as can be. The cell must then outlive the tape.
+  /// cutting can meet is met as nearly as can be.
   int64_t memory_budget = 0;
 };
 

@@ -1,6 +1,7 @@
 // The compiled loop gives what the cell's steps give one after the other: values, gradients, second gradients.
 #include "layers/compiled_scan.h"
 
+#include "framework/functional.h"
 #include "framework/random.h"
 #include "framework/tape.h"
 #include "layers/cells.h"
@@ -207,6 +208,110 @@ TEST_CASE("what a step does that no plan can repeat is said, and left to the eag
   const Counts cell;
   const auto [y, h] = scan(cell, ones({3, 1, 1}), ones({1, 1}));
   CHECK(y.to_vector<float>() == std::vector<float>{2, 5, 16});
+}
+
+TEST_CASE("steps that go past the ops, or stop recording, are left to the eager scan", "[compiled]") {
+  struct Detaches : Cell {
+    REEL_FIELDS()
+    Tensor step(const Tensor& x, const Tensor& h) const { return detach(x) * h; }
+  };
+  struct Pauses : Cell {
+    REEL_FIELDS()
+    Tensor step(const Tensor& x, const Tensor& h) const {
+      Tensor g;
+      {
+        const NoTape none;
+        g = h * 2;
+      }
+      return x + g * h;
+    }
+  };
+  struct Swallows : Cell {
+    REEL_FIELDS()
+    Tensor step(const Tensor& x, const Tensor& h) const {
+      try {
+        return sum(h).item() > 0 ? h + x : x;
+      } catch (...) {
+        return h * 0;
+      }
+    }
+  };
+  struct Promises : Cell {
+    REEL_FIELDS()
+    Tensor step(const Tensor& x, const Tensor& h) const noexcept { return sum(h).item() > 0 ? h + x : x; }
+  };
+  struct Differentiates : Cell {
+    REEL_FIELDS()
+    Tensor step(const Tensor& x, const Tensor& h) const {
+      return x + grad([](const Tensor& q) { return sum(q * q); }, h);
+    }
+  };
+  struct Base : Cell {
+    REEL_FIELDS()
+    virtual Tensor step(const Tensor& x, const Tensor& h) const { return h + x; }
+  };
+  struct Derived : Base {
+    Tensor step(const Tensor& x, const Tensor& h) const override { return h * 2 + x; }
+  };
+  const Tensor x = reshape(tensor({1, 2, 3}), {3, 1, 1}), h = full({1, 1}, 0.5);
+  const auto values = [&](const auto& cell) { return scan(cell, x, h).output.template to_vector<float>(); };
+  using Floats = std::vector<float>;
+  CHECK(values(Detaches()) == Floats{0.5, 1, 3});
+  CHECK(values(Swallows()) == Floats{1.5, 3.5, 6.5});
+  CHECK(values(Promises()) == Floats{1.5, 3.5, 6.5});
+  CHECK(values(Differentiates()) == Floats{2, 6, 15});
+  const Derived derived;
+  CHECK(values(static_cast<const Base&>(derived)) == Floats{2, 6, 15});
+  CHECK_THAT(reason_for(Detaches(), x), contains_text("past the ops"));
+  // h1 = 1 + 2 h h, of which one h is constant: the derivatives at 0.5 are 2 h = 1, 2 h1 = 3 and 2 h2 = 13.
+  CHECK(grad([&](const Tensor& at) { return sum(scan(Pauses(), x, at).state); }, h).item() == 1 * 3 * 13);
+}
+
+TEST_CASE("what nothing needs is left out, and a gradient that is read late is not what was added since",
+          "[compiled]") {
+  struct Dead : Cell {
+    REEL_FIELDS()
+    Tensor step(const Tensor& x, const Tensor& h) const {
+      const Tensor unused = h * tanh(x);
+      return tanh(h) * x;
+    }
+  };
+  struct Late : Cell {
+    Tensor w = full({4, 4}, 0.3).requires_grad_();
+    REEL_FIELDS(w)
+    Tensor step(const Tensor& x, const Tensor& h) const {
+      const Tensor p = matmul(h, w), u = tanh(h * 0.7 + x), b = p * h, a = sigmoid(p + u);
+      return u * 0.5 + b * 0.1 + a;
+    }
+  };
+  compiled_equals_steps(Dead(), 3, 2, 4);
+  compiled_equals_steps(Late(), 3, 2, 4);
+}
+
+TEST_CASE("output and last state of a compiled loop have memory of their own", "[compiled]") {
+  auto [y, state] = scan(LSTMCell(4, 4), ones({3, 2, 4}), LSTMState{zeros({2, 4}), zeros({2, 4})});
+  const Tensor before = clone(y);
+  state.h.fill_(7);
+  CHECK(difference(y, before) == "");
+}
+
+TEST_CASE("a scan within a budget may outlive its cell", "[compiled]") {
+  const Tensor x = randn({6, 2, 3}), w = randn({3, 3});
+  struct Weighted : Cell {
+    Tensor weight;
+    REEL_FIELDS(weight)
+    Tensor step(const Tensor& at, const Tensor& h) const { return tanh(matmul(h, weight) + at); }
+  };
+  const auto gradient = [&](int64_t budget) {
+    return grad(
+        [&](const Tensor& weight) {
+          Weighted cell;
+          cell.weight = weight;
+          return sum(scan(cell, x, zeros({2, 3}), {.memory_budget = budget}).output);
+        },
+        w);
+  };
+  CHECK(difference(gradient(1), gradient(0), 1e-5, 1e-5) == "");
 }
 
 TEST_CASE("explain says where each op of a step has gone", "[compiled]") {
