@@ -84,8 +84,10 @@ TEST_CASE("an interrupted run that is resumed ends in the bits of the run never 
       run("--help > /dev/null; timeout -s INT --preserve-status 0.3 " + std::string(REEL_CHARLM) + " " +
           here.arguments("--steps 2000 --save " + here.path("part")));
   REQUIRE_THAT(stopped.text, contains_text("interrupted after step"));
-  REQUIRE(run(here.arguments("--steps 2000 --resume " + here.path("part") + " --save " + here.path("rest")))
-              .status == 0);
+  const Outcome resumed =
+      run(here.arguments("--steps 2000 --resume " + here.path("part") + " --save " + here.path("rest")));
+  INFO(stopped.text << resumed.text);
+  REQUIRE(resumed.status == 0);
   CHECK(bytes_of(here.path("rest")) == bytes_of(here.path("whole")));
 }
 
