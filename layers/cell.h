@@ -13,6 +13,9 @@
 // first tensor is then the output, or a std::pair of output and next state. The state begins with zeros [N,
 // H], or with what the cell's `State initial_state(int64_t batch) const` gives. A cell with a constructor
 // (input, hidden) is made by it; in one without, Linear fields take their sizes from the equations.
+//
+// Tensors with a row for each row of the batch belong into the state. What a cell draws or prepares once for
+// a whole sequence (a dropout mask, weights with gaps) it makes in `C begin(const SequenceStart&) const`.
 #pragma once
 
 #include <concepts>
@@ -28,6 +31,13 @@ namespace reel {
 
 /// Base of recurrent cells.
 struct Cell : Module {};
+
+/// What a cell may know of a sequence before its first step.
+struct SequenceStart {
+  int64_t steps;  ///< T, or the longest of the lengths.
+  int64_t batch;  ///< N.
+  DType dtype;    ///< Of the inputs.
+};
 
 namespace detail {
 
@@ -63,6 +73,37 @@ concept RecurrentCell = std::derived_from<C, Cell> && detail::HasStep<C> &&
     (std::same_as<detail::StepResultOf<C>, detail::StateOf<C>> ||
      std::same_as<detail::StepResultOf<C>, std::pair<Tensor, detail::StateOf<C>>>);
 
+/// The cell as one sequence runs it: what its `C begin(const SequenceStart&) const` gives, or a copy if it has
+/// none. A cell that holds others begins them with this; scan calls it by itself. A cell must also do its steps
+/// without having begun, then without what it would have drawn.
+template <RecurrentCell C> C begin_sequence(const C& cell, const SequenceStart& start) {
+  if constexpr (requires { cell.begin(start); }) {
+    static_assert(std::same_as<decltype(cell.begin(start)), C>,
+                  "begin(const SequenceStart&) of a cell must return a cell of the same type");
+    return cell.begin(start);
+  } else {
+    return cell;
+  }
+}
+
+/// The state before the first step, for `batch` rows: what the cell's `initial_state(batch)` gives, or else
+/// zeros [batch, hidden] of `dtype` for each tensor of the state.
+template <RecurrentCell C>
+detail::StateOf<C> initial_state(const C& cell, int64_t batch, int64_t hidden, DType dtype) {
+  using S = detail::StateOf<C>;
+  if constexpr (requires {
+                  { cell.initial_state(batch) } -> std::convertible_to<S>;
+                }) {
+    return cell.initial_state(batch);
+  } else {
+    S state;
+    detail::for_each_tensor(state, [&](Tensor& tensor) {
+      tensor = zeros({batch, hidden}, {.dtype = dtype});
+    });
+    return state;
+  }
+}
+
 namespace detail {
 
 /// One step of a cell whose type has been left behind: state as a list of tensors.
@@ -70,6 +111,8 @@ struct StepFunction {
   const void* cell;
   void (*step)(const void* cell, const Tensor& x, std::vector<Tensor>& state, Tensor& output);
   std::shared_ptr<const void> (*copy)(const void* cell);  // null where a copy could not stand for it
+  /// begin_sequence; null for a cell without begin().
+  std::shared_ptr<const void> (*begin)(const void* cell, const SequenceStart& start);
 };
 
 template <class S> S state_from(std::vector<Tensor>& tensors) {
@@ -104,33 +147,27 @@ void step_cell(const void* cell, const Tensor& x, std::vector<Tensor>& state, Te
   }
 }
 
-template <RecurrentCell C> StepFunction step_function(const C& cell) {
-  return {&cell, step_cell<C>, [](const void* given) -> std::shared_ptr<const void> {
-            // A trace ends by an exception, and must not show in the cell itself.
-            constexpr bool can_be_traced =
-                std::copy_constructible<C> && !std::is_abstract_v<C> &&
-                !noexcept(std::declval<const C&>().step(std::declval<const Tensor&>(),
-                                                        std::declval<const StateOf<C>&>()));
-            if constexpr (can_be_traced) {
-              const C& self = *static_cast<const C*>(given);
-              if (typeid(self) == typeid(C)) return std::make_shared<C>(self);
-            }
-            return nullptr;
-          }};
+template <RecurrentCell C> std::shared_ptr<const void> copy_cell(const void* cell) {
+  // A trace ends by an exception, and must not show in the cell itself.
+  constexpr bool can_be_traced = std::copy_constructible<C> && !std::is_abstract_v<C> &&
+                                 !noexcept(std::declval<const C&>().step(std::declval<const Tensor&>(),
+                                                                         std::declval<const StateOf<C>&>()));
+  if constexpr (can_be_traced) {
+    const C& self = *static_cast<const C*>(cell);
+    if (typeid(self) == typeid(C)) return std::make_shared<C>(self);
+  }
+  return nullptr;
 }
 
-/// The state before the first step, for `batch` rows.
 template <RecurrentCell C>
-std::vector<Tensor> initial_state(const C& cell, int64_t batch, int64_t hidden, DType dtype) {
-  if constexpr (requires {
-                  { cell.initial_state(batch) } -> std::convertible_to<StateOf<C>>;
-                }) {
-    return tensors_of(StateOf<C>(cell.initial_state(batch)));
-  } else {
-    StateOf<C> state;
-    for_each_tensor(state, [&](Tensor& tensor) { tensor = zeros({batch, hidden}, {.dtype = dtype}); });
-    return tensors_of(state);
-  }
+std::shared_ptr<const void> begin_cell(const void* cell, const SequenceStart& start) {
+  return std::make_shared<C>(begin_sequence(*static_cast<const C*>(cell), start));
+}
+
+template <RecurrentCell C> StepFunction step_function(const C& cell) {
+  StepFunction result{&cell, step_cell<C>, copy_cell<C>, nullptr};
+  if constexpr (requires(const SequenceStart& start) { cell.begin(start); }) result.begin = begin_cell<C>;
+  return result;
 }
 
 /// Makes sure that a new cell's step works for its sizes, and gives sizes to its Linear fields that have

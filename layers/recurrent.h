@@ -105,7 +105,7 @@ template <class C> struct Recurrent : Module {
     std::vector<std::vector<Tensor>> states;
     for (size_t i = 0; i < cells.size(); ++i) {
       steps.push_back(detail::step_function(cells[i]));
-      states.push_back(detail::initial_state(cells[i], batch, sizes_.hidden, x.dtype()));
+      states.push_back(detail::tensors_of(initial_state(cells[i], batch, sizes_.hidden, x.dtype())));
       if (state.layers.empty()) continue;
       std::vector<Tensor> given = detail::tensors_of(state.layers[i]);
       detail::check_state(i, given, states.back());
@@ -141,9 +141,10 @@ template <class C> struct Recurrent : Module {
       int64_t width = 0;
       for (int64_t direction = 0; direction < directions; ++direction) {
         cells.push_back(make_cell(input, cell_options));
-        width += detail::settle_cell(cells.back(), detail::step_function(cells.back()),
-                                     detail::initial_state(cells.back(), 1, sizes.hidden, DType::float32),
-                                     input, sizes.hidden);
+        width += detail::settle_cell(
+            cells.back(), detail::step_function(cells.back()),
+            detail::tensors_of(initial_state(cells.back(), 1, sizes.hidden, DType::float32)), input,
+            sizes.hidden);
       }
       input = width;
     }
@@ -174,7 +175,7 @@ template <class C> std::string explain(const Recurrent<C>& rnn, int64_t batch) {
   int64_t width = rnn.sizes().input;
   for (size_t i = 0; i < rnn.cells.size(); i += directions) {
     const C& cell = rnn.cells[i];
-    const auto state = detail::initial_state(cell, batch, rnn.sizes().hidden, DType::float32);
+    const auto state = detail::tensors_of(initial_state(cell, batch, rnn.sizes().hidden, DType::float32));
     const Tensor x = zeros({2, batch, width});
     result += "layer " + std::to_string(i / directions) + "\n" +
               detail::explain_steps(detail::step_function(cell), x, state);

@@ -136,6 +136,12 @@ Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& stat
   check(xs.rank() >= 2, "[scan] a sequence [T, N, ...] expected, got {}", xs);
   check(options.memory_budget >= 0, "[scan] a memory budget of at least 0 bytes expected, got {}",
         options.memory_budget);
+  std::shared_ptr<const void> begun;
+  if (step.begin) {
+    begun = step.begin(step.cell, {.steps = xs.shape()[0], .batch = xs.shape()[1], .dtype = xs.dtype()});
+    step.cell = begun.get();
+    step.begin = nullptr;
+  }
   if (xs.shape()[0] == 0) return outputs_of_no_step(step, xs, state);
   if (options.memory_budget > 0 && recording()) return scan_within(step, xs, state, options);
   Tensor output;

@@ -11,7 +11,7 @@
 #include <numbers>
 
 #include "models/charlm.h"
-#include "models/progress.h"
+#include "models/training/progress.h"
 #include "models/text.h"
 
 namespace reel::models {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "framework/distributions.h"
 #include "framework/gradcheck.h"
 #include "framework/random.h"
 #include "framework/tape.h"
@@ -65,6 +66,21 @@ struct ReadoutCell : Cell {
     return {read(next), next};
   }
   REEL_FIELDS(x_in, h_in, read)
+};
+
+/// Draws a mask for the state, once for a sequence.
+struct MaskedCell : Cell {
+  Linear x_in, h_in;
+  Tensor mask;
+  REEL_FIELDS(x_in, h_in)
+  MaskedCell begin(const SequenceStart& start) const {
+    MaskedCell begun = *this;
+    begun.mask = bernoulli({start.batch, 4}, 0.5, {.dtype = start.dtype});
+    return begun;
+  }
+  Tensor step(const Tensor& x, const Tensor& h) const {
+    return tanh(x_in(x) + h_in(mask.defined() ? h * mask : h));
+  }
 };
 
 struct UnusedCell : Cell {
@@ -227,6 +243,24 @@ TEST_CASE("a state of two widths begins with initial_state", "[cell]") {
   const auto [second, last] = layer(narrow(x, 0, 2, 3), detach(carried));
   CHECK(difference(cat({first, second}), output, 1e-6) == "");
   CHECK(difference(last.layers[1].memory, state.layers[1].memory, 1e-6) == "");
+}
+
+TEST_CASE("what begin() draws holds for one sequence", "[cell]") {
+  manual_seed(9);
+  const Recurrent<MaskedCell> layer({3, 4});
+  const Tensor x = randn({6, 5, 3});
+  manual_seed(10);
+  const Tensor first = layer(x).output;
+  CHECK(difference(layer(x).output, first) != "");
+
+  manual_seed(10);
+  const Tensor mask = bernoulli({5, 4}, 0.5);
+  Tensor h = zeros({5, 4});
+  for (int64_t t = 0; t < 6; ++t) {
+    h = tanh(layer.cells[0].x_in(select(x, 0, t)) + layer.cells[0].h_in(h * mask));
+    CHECK(difference(select(first, 0, t), h, 1e-6) == "");
+  }
+  CHECK_FALSE(layer.cells[0].mask.defined());
 }
 
 TEST_CASE("an output beside the state may have its own width", "[cell]") {

@@ -96,7 +96,7 @@ template <class C> void compiled_equals_steps(const C& given, int64_t steps, int
   const C cell = in_float64(given);
   Random random(3);
   const Tensor x = randn({steps, batch, width}, {.dtype = DType::float64}, random);
-  List state = detail::initial_state(cell, batch, 4, DType::float64);
+  List state = detail::tensors_of(initial_state(cell, batch, 4, DType::float64));
   for (Tensor& s : state) s = randn(s.shape(), {.dtype = DType::float64}, random);
   List leaves = cell.parameters();
   leaves.push_back(x);
@@ -136,7 +136,7 @@ template <class C> void compiled_equals_steps(const C& given, int64_t steps, int
 }
 
 template <class C> std::string reason_for(const C& cell, const Tensor& x) {
-  List state = detail::initial_state(cell, x.shape()[1], 4, DType::float32);
+  List state = detail::tensors_of(initial_state(cell, x.shape()[1], 4, DType::float32));
   Tensor y;
   std::string reason;
   CHECK_FALSE(detail::scan_compiled(detail::step_function(cell), x, state, {}, y, reason));

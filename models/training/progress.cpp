@@ -1,4 +1,4 @@
-#include "models/progress.h"
+#include "models/training/progress.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include <numbers>
 #include <string>
 
-namespace reel::models {
+namespace reel {
 namespace {
 constexpr int bar_width = 24;
 constexpr double redraw_seconds = 0.2;
@@ -54,4 +54,4 @@ void Progress::finish() const {
   if (terminal_) fmt::print("\n");
 }
 
-}  // namespace reel::models
+}  // namespace reel

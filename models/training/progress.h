@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstdint>
 
-namespace reel::models {
+namespace reel {
 
 class Progress {
  public:
@@ -24,4 +24,4 @@ class Progress {
   std::chrono::steady_clock::time_point start_;
 };
 
-}  // namespace reel::models
+}  // namespace reel
