@@ -468,10 +468,10 @@ bool same_program(const StepTrace& a, const StepTrace& b) {
   return true;
 }
 
-std::unique_ptr<LoopPlan> plan_loop(const StepTrace& trace, bool training, const std::vector<bool>& wanted,
+std::unique_ptr<LoopPlan> plan_loop(const StepTrace& trace, LoopWish wish, const std::vector<bool>& wanted,
                                     std::string& reason) {
   try {
-    return Planner(trace, training, wanted).run();
+    return Planner(trace, wish, wanted).run();
   } catch (const Unplannable& found) {
     reason = found.reason;
     return nullptr;

@@ -124,13 +124,21 @@ class LoopPlan {
   StepTrace trace;
   DType dtype = DType::float32;
   bool training = false;
-  std::string notes;  ///< A line for each op of the step: where it has gone.
+  bool has_states = false;               ///< The states after every step are results, too.
+  std::vector<int32_t> state_gradients;  ///< Buffers of the gradients that come to these.
+  std::string notes;                     ///< A line for each op of the step: where it has gone.
+};
+
+/// What a plan is to do beside the outputs and the last states.
+struct LoopWish {
+  bool training = false;  ///< Also a backward plan.
+  bool states = false;    ///< The states after every step as results.
 };
 
 /// Plans the loop of a traced step. `wanted` tells for each slot of a leaf, hoisted value or fixed value whether its
-/// gradient is wanted; where `training` is false there is no backward plan. Null where the step cannot be planned;
+/// gradient is wanted. Null where the step cannot be planned;
 /// `reason` says why.
-std::unique_ptr<LoopPlan> plan_loop(const StepTrace& trace, bool training, const std::vector<bool>& wanted,
+std::unique_ptr<LoopPlan> plan_loop(const StepTrace& trace, LoopWish wish, const std::vector<bool>& wanted,
                                     std::string& reason);
 
 /// Slots by what they depend on. An op that depends on inputs and does not say how it works over time counts as

@@ -56,6 +56,10 @@ void Planner::emit_backward_with(std::set<int32_t>& zeroed) {
           add_buffer({LoopBuffer::Kind::one_step, p.inner, true, p.left.kind == Place::Kind::state});
   }
   plan_->output_gradient = -1;
+  plan_->state_gradients.clear();
+  if (plan_->has_states)
+    for (int32_t slot : step_.states)
+      plan_->state_gradients.push_back(add_buffer({LoopBuffer::Kind::steps, shape(slot)[1], true}));
   state_sources();
   for (size_t s = plan_->stages.size(); s-- > 0;) {
     LoopStage& stage = plan_->stages[s];
@@ -113,6 +117,8 @@ void Planner::back_through(int32_t id, TilePass& pass) {
   std::vector<Access> sources = contributions_[static_cast<size_t>(id)];
   if (v.state >= 0)
     for (const Access& source : sources_of_state_[static_cast<size_t>(v.state)]) sources.push_back(source);
+  if (v.state >= 0 && plan_->has_states)
+    sources.push_back({plan_->state_gradients[static_cast<size_t>(v.state)]});
   if (v.is_output) {
     if (plan_->output_gradient < 0)
       plan_->output_gradient = add_buffer({LoopBuffer::Kind::steps, v.width, true});
@@ -220,7 +226,9 @@ void Planner::check_coverage() {
     LoopBuffer& buffer = plan_->buffers[i];
     const bool gradient_of_product = std::find(left_gradient_.begin(), left_gradient_.end(),
                                                static_cast<int32_t>(i)) != left_gradient_.end();
-    if (!buffer.backward || gradient_of_product || static_cast<int32_t>(i) == plan_->output_gradient)
+    if (!buffer.backward || gradient_of_product || static_cast<int32_t>(i) == plan_->output_gradient ||
+        std::find(plan_->state_gradients.begin(), plan_->state_gradients.end(), static_cast<int32_t>(i)) !=
+            plan_->state_gradients.end())
       continue;
     if (buffer.kind != LoopBuffer::Kind::steps && buffer.kind != LoopBuffer::Kind::one_step &&
         buffer.kind != LoopBuffer::Kind::carried)

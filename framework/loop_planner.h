@@ -56,10 +56,11 @@ struct Product {
 
 class Planner {
  public:
-  Planner(const StepTrace& step, bool training, const std::vector<bool>& wanted)
+  Planner(const StepTrace& step, LoopWish wish, const std::vector<bool>& wanted)
       : step_(step), list_(*step.list), wanted_(wanted), plan_(std::make_unique<LoopPlan>()) {
     plan_->trace = step;
-    plan_->training = training;
+    plan_->training = wish.training;
+    plan_->has_states = wish.states;
     plan_->dependence = dependences(step);
   }
 

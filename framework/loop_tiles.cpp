@@ -27,15 +27,15 @@ const ElementwiseRole& copy_role() {
 
 TileKernel add_kernel(DType dtype) { return dtype == DType::float32 ? add_tile<float> : add_tile<double>; }
 
-void run_pass(const TilePass& pass, const BufferPlace* buffers, int64_t rows, int64_t t, int64_t item,
-              std::byte* scratch) {
+void run_pass(const TilePass& pass, const BufferPlace* buffers, int64_t first, int64_t end, int64_t t,
+              int64_t item, std::byte* scratch) {
   const int64_t tile_bytes = loop_tile * item;
   const auto address = [&](const Access& access, int64_t row, int64_t column) -> std::byte* {
     if (access.scratch) return scratch + access.buffer * tile_bytes;
     const BufferPlace& place = buffers[access.buffer];
     return locate(place, access, t, item) + row * place.row_bytes + column * item;
   };
-  for (int64_t row = 0; row < rows; ++row) {
+  for (int64_t row = first; row < end; ++row) {
     for (int64_t column = 0; column < pass.width; column += loop_tile) {
       const int64_t count = std::min(loop_tile, pass.width - column);
       for (const TileOp& op : pass.ops) {

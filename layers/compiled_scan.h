@@ -3,13 +3,13 @@
 
 #include <string>
 
-#include <reel/layers/scan.h>
+#include <reel/layers/eager_scan.h>
 
 namespace reel::detail {
 
 /// Runs the scan by a plan of its step, made now or before, if there can be one; else changes nothing, says in
-/// `reason` why, and returns false. T is at least 1.
-bool scan_compiled(StepFunction step, const Tensor& xs, std::vector<Tensor>& state,
-                   const ScanOptions& options, Tensor& output, std::string& reason);
+/// `reason` why, and returns false. At least one step counts.
+bool scan_compiled(const ScanCall& call, std::vector<Tensor>& state, bool with_states, ScanOutputs& outputs,
+                   std::string& reason);
 
 }  // namespace reel::detail

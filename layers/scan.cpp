@@ -7,39 +7,36 @@
 #include "framework/recording.h"
 #include "framework/tape.h"
 #include "layers/compiled_scan.h"
+#include "layers/eager_scan.h"
 #include "ops/shape.h"
 #include "ops/slicing.h"
 
 namespace reel::detail {
 namespace {
 
-std::string shapes(std::span<const Tensor> tensors) {
-  std::string result;
-  for (const Tensor& tensor : tensors) result += (result.empty() ? "" : ", ") + text(tensor);
-  return result;
-}
-
-bool alike(std::span<const Tensor> a, std::span<const Tensor> b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Tensor& x, const Tensor& y) {
-    return x.defined() && y.defined() && x.shape() == y.shape() && x.dtype() == y.dtype();
-  });
-}
-
-Tensor outputs_of_no_step(StepFunction step, const Tensor& xs, std::vector<Tensor> state) {
+/// Zeros of the shapes that one step on zeros shows, where no step counts.
+ScanOutputs outputs_of_no_step(const ScanCall& call, std::vector<Tensor> state, bool with_states) {
   const NoTape values_only;
-  Shape shape = xs.shape();
+  Shape shape = call.xs.shape();
+  const int64_t steps = shape[0];
   shape.erase(0);
   Tensor output;
-  step.step(step.cell, zeros(shape, {.dtype = xs.dtype()}), state, output);
-  shape = output.shape();
-  shape.insert(0, 0);
-  return zeros(shape, {.dtype = output.dtype()});
+  call.step.step(call.step.cell, zeros(shape, {.dtype = call.xs.dtype()}), state, output);
+  const auto over_steps = [&](const Tensor& x) {
+    Shape whole = x.shape();
+    whole.insert(0, steps);
+    return zeros(whole, {.dtype = x.dtype()});
+  };
+  ScanOutputs result{over_steps(output), {}};
+  if (with_states)
+    for (const Tensor& tensor : state) result.sequences.push_back(over_steps(tensor));
+  return result;
 }
 
 }  // namespace
 
 int64_t output_width(StepFunction step, const Tensor& xs, std::vector<Tensor> state) {
-  return outputs_of_no_step(step, xs, std::move(state)).size(-1);
+  return outputs_of_no_step({.step = step, .xs = xs}, std::move(state), false).output.size(-1);
 }
 
 int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input,
@@ -56,7 +53,7 @@ int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, 
   state = before;
   step.step(step.cell, x, state, output);
   check(alike(before, state), "[cell] step() must return a state like the one it is given: ({}) became ({})",
-        shapes(before), shapes(state));
+        shapes_of(before), shapes_of(state));
   check(output.defined() && output.rank() >= 1 && output.shape()[0] == 1,
         "[cell] step() must return an output with one row for each row of x; for x {} it gave {}", x, output);
   return output.size(-1);
@@ -84,81 +81,115 @@ int64_t bytes_of(const std::vector<Tensor>& tensors) {
   return bytes;
 }
 
+/// Steps [begin, begin + count) of a padding.
+Padding steps_of(const Padding& padding, int64_t begin, int64_t count) {
+  Padding part;
+  if (padding.mask.defined()) part.mask = narrow(padding.mask, 0, begin, count);
+  if (padding.lengths.defined()) {
+    std::vector<int64_t> lengths = padding.lengths.to_vector<int64_t>();
+    for (int64_t& length : lengths) length = std::clamp<int64_t>(length - begin, 0, count);
+    part.lengths = from_vector(lengths);
+  }
+  return part;
+}
+
+ScanOutputs run(const ScanCall& call, std::vector<Tensor>& state, bool with_states) {
+  if (call.ragged && call.ragged->active.empty()) return outputs_of_no_step(call, state, with_states);
+  ScanOutputs result;
+  std::string reason;
+  if (scan_compiled(call, state, with_states, result, reason)) return result;
+  return scan_eagerly(call, state, with_states);
+}
+
 /// Some steps as one op that runs them again in backward.
-Tensor checkpoint_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, bool reverse) {
+ScanOutputs checkpoint_steps(ScanCall call, std::vector<Tensor>& state, bool with_states) {
   TensorList arguments = state;
-  arguments.push_back(xs);
+  arguments.push_back(call.xs);
   // The cell itself may be gone by then.
-  const std::shared_ptr<const void> kept = step.copy(step.cell);
-  if (kept) step.cell = kept.get();
+  const std::shared_ptr<const void> kept = call.step.copy(call.step.cell);
+  if (kept) call.step.cell = kept.get();
+  call.xs = Tensor();
   TensorList results = checkpoint(
-      [step, kept, reverse](TensorList given) {
-        const Tensor part = given.back();
+      [call, kept, with_states](TensorList given) {
+        ScanCall part = call;
+        part.xs = given.back();
         given.pop_back();
-        given.push_back(scan_steps(step, part, given, {.reverse = reverse}));
+        ScanOutputs outputs = run(part, given, with_states);
+        given.push_back(std::move(outputs.output));
+        given.insert(given.end(), outputs.sequences.begin(), outputs.sequences.end());
         return given;
       },
       arguments);
-  Tensor outputs = results.back();
-  results.pop_back();
-  state = std::move(results);
-  return outputs;
+  const auto tensors = static_cast<std::ptrdiff_t>(state.size());
+  std::copy(results.begin(), results.begin() + tensors, state.begin());
+  return {results[state.size()], {results.begin() + tensors + 1, results.end()}};
 }
 
 /// The scan in segments that keep what is saved within the budget.
-Tensor scan_within(StepFunction step, const Tensor& xs, std::vector<Tensor>& state,
-                   const ScanOptions& options) {
-  const int64_t steps = xs.shape()[0];
+ScanOutputs scan_within(const ScanCall& call, const Padding& padding, std::vector<Tensor>& state,
+                        int64_t budget, bool with_states) {
+  const int64_t steps = call.xs.shape()[0], batch = call.xs.shape()[1];
   // `count` steps after the first `done` ones, in the order in which they come.
   const auto part = [&](int64_t done, int64_t count) {
-    return narrow(xs, 0, options.reverse ? steps - done - count : done, count);
+    const int64_t begin = call.reverse ? steps - done - count : done;
+    ScanCall result = call;
+    result.xs = narrow(call.xs, 0, begin, count);
+    result.ragged = ragged(steps_of(padding, begin, count), count, batch, "scan");
+    return result;
   };
   // The first step shows what a step saves.
   const size_t recorded = current_recording()->nodes.size();
-  Tensor first;
-  step.step(step.cell, select(part(0, 1), 0, 0), state, first);
+  std::vector<ScanOutputs> parts;
+  const ScanCall first = part(0, 1);
+  const bool empty = first.ragged && first.ragged->active.empty();
+  parts.push_back(empty ? outputs_of_no_step(first, state, with_states)
+                        : scan_eagerly(first, state, with_states));
   const auto step_bytes =
-      static_cast<int64_t>(saved_bytes(*current_recording(), recorded, std::vector<Tensor>{xs}));
-  const int64_t segment = segment_length(steps, step_bytes, bytes_of(state), options.memory_budget);
-  std::vector<Tensor> outputs{unsqueeze(first, 0)};
+      static_cast<int64_t>(saved_bytes(*current_recording(), recorded, std::vector<Tensor>{call.xs}));
+  const int64_t segment = segment_length(steps, step_bytes, bytes_of(state), budget);
   for (int64_t done = 1; done < steps; done += segment) {
-    const Tensor inputs = part(done, std::min(segment, steps - done));
-    outputs.push_back(segment == steps ? scan_steps(step, inputs, state, {.reverse = options.reverse})
-                                       : checkpoint_steps(step, inputs, state, options.reverse));
+    const ScanCall next = part(done, std::min(segment, steps - done));
+    parts.push_back(segment == steps ? run(next, state, with_states)
+                                     : checkpoint_steps(next, state, with_states));
   }
-  if (options.reverse) std::reverse(outputs.begin(), outputs.end());
-  return cat(outputs, 0);
+  if (call.reverse) std::reverse(parts.begin(), parts.end());
+  const auto joined = [&](auto of_part) {
+    std::vector<Tensor> tensors;
+    for (const ScanOutputs& outputs : parts) tensors.push_back(of_part(outputs));
+    return cat(tensors, 0);
+  };
+  ScanOutputs result{joined([](const ScanOutputs& outputs) { return outputs.output; }), {}};
+  for (size_t j = 0; j < parts[0].sequences.size(); ++j)
+    result.sequences.push_back(joined([j](const ScanOutputs& outputs) { return outputs.sequences[j]; }));
+  return result;
 }
 
 }  // namespace
 
-Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, ScanOptions options) {
+Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, const ScanOptions& options,
+                  std::vector<Tensor>* sequences) {
   check(xs.rank() >= 2, "[scan] a sequence [T, N, ...] expected, got {}", xs);
   check(options.memory_budget >= 0, "[scan] a memory budget of at least 0 bytes expected, got {}",
         options.memory_budget);
+  const int64_t steps = xs.shape()[0], batch = xs.shape()[1];
+  const Padding padding{.lengths = options.lengths, .mask = options.mask};
+  ScanCall call{step, xs, options.reverse, ragged(padding, steps, batch, "scan"), step.begin != nullptr};
   std::shared_ptr<const void> begun;
   if (step.begin) {
-    begun = step.begin(step.cell, {.steps = xs.shape()[0], .batch = xs.shape()[1], .dtype = xs.dtype()});
-    step.cell = begun.get();
-    step.begin = nullptr;
+    begun = step.begin(step.cell, {.steps = steps, .batch = batch, .dtype = xs.dtype()});
+    call.step.cell = begun.get();
+    call.step.begin = nullptr;
   }
-  if (xs.shape()[0] == 0) return outputs_of_no_step(step, xs, state);
-  if (options.memory_budget > 0 && recording()) return scan_within(step, xs, state, options);
-  Tensor output;
-  std::string reason;
-  if (scan_compiled(step, xs, state, options, output, reason)) return output;
-  std::vector<Tensor> inputs = unbind(xs, 0);
-  if (options.reverse) std::reverse(inputs.begin(), inputs.end());
-  std::vector<Tensor> outputs(inputs.size());
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const std::vector<Tensor> before = i == 0 ? state : std::vector<Tensor>();
-    step.step(step.cell, inputs[i], state, outputs[i]);
-    if (i == 0 && !alike(before, state))
-      check(false, "[scan] the state must keep its shapes: step() turned ({}) into ({}) for an input {}",
-            shapes(before), shapes(state), inputs[i]);
-  }
-  if (options.reverse) std::reverse(outputs.begin(), outputs.end());
-  return stack(outputs, 0);
+  ScanOutputs result;
+  const bool with_states = sequences != nullptr;
+  if (steps == 0)
+    result = outputs_of_no_step(call, state, with_states);
+  else if (options.memory_budget > 0 && recording())
+    result = scan_within(call, padding, state, options.memory_budget, with_states);
+  else
+    result = run(call, state, with_states);
+  if (sequences) *sequences = std::move(result.sequences);
+  return result.output;
 }
 
 }  // namespace reel::detail

@@ -7,8 +7,20 @@
 
 namespace reel {
 
+/// Which steps of a batch count: by lengths, or by a mask, or, with neither, all. The others cost nothing, change no
+/// state, and have zeros as output and no gradient. Rows may come in any order; an end is each row's own, also where
+/// the way goes backwards.
+struct Padding {
+  struct ByName {
+  } by_name = {};       ///< Nothing: the others are given by name, {.lengths = ...}.
+  Tensor lengths = {};  ///< int64 [N], from 0 to T: the first so many steps of each row.
+  Tensor mask = {};     ///< bool [T, N], true where a step counts; gaps within a row are stepped over.
+};
+
 struct ScanOptions {
   bool reverse = false;  ///< From the last step to the first; outputs stay at their steps' places.
+  Tensor lengths = {};   ///< See Padding.
+  Tensor mask = {};
   /// Bytes that the steps may save for backward; 0: as many as they need. Above it the sequence is cut into
   /// segments whose steps backward computes again (see checkpoint()), as short as the budget asks; one that no
   /// cutting can meet is met as nearly as can be.
@@ -21,11 +33,20 @@ template <class State> struct ScanResult {
   State state;    ///< After the last one.
 };
 
+/// The same with the state after every step: `auto [output, state, states] = ...`.
+template <class State> struct ScanStates {
+  Tensor output;
+  State state;
+  State states;  ///< Tensors [T, N, ...].
+};
+
 namespace detail {
 
 /// Applies `step` to xs[0], xs[1], ... (or backwards); `state` is left as the last step gives it. Returns the
-/// outputs [T, N, ...]; at T = 0 their shape is learned from one step on zeros.
-Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, ScanOptions options);
+/// outputs [T, N, ...]; at T = 0 their shape is learned from one step on zeros. `sequences`, if given, receives the
+/// states after every step.
+Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& state, const ScanOptions& options,
+                  std::vector<Tensor>* sequences = nullptr);
 
 /// Columns of what `step` gives out.
 int64_t output_width(StepFunction step, const Tensor& xs, std::vector<Tensor> state);
@@ -37,10 +58,20 @@ std::string explain_steps(StepFunction step, const Tensor& xs, const std::vector
 /// Applies a cell to xs [T, N, I], beginning with `state`: output [T, N, ...] and the last state.
 template <RecurrentCell C>
 ScanResult<detail::StateOf<C>> scan(const C& cell, const Tensor& xs, const detail::StateOf<C>& state,
-                                    ScanOptions options = {}) {
+                                    const ScanOptions& options = {}) {
   std::vector<Tensor> tensors = detail::tensors_of(state);
   Tensor output = detail::scan_steps(detail::step_function(cell), xs, tensors, options);
   return {std::move(output), detail::state_from<detail::StateOf<C>>(tensors)};
+}
+
+/// The same, with the states after every step as well.
+template <RecurrentCell C>
+ScanStates<detail::StateOf<C>> scan_states(const C& cell, const Tensor& xs, const detail::StateOf<C>& state,
+                                           const ScanOptions& options = {}) {
+  std::vector<Tensor> tensors = detail::tensors_of(state), sequences;
+  Tensor output = detail::scan_steps(detail::step_function(cell), xs, tensors, options, &sequences);
+  return {std::move(output), detail::state_from<detail::StateOf<C>>(tensors),
+          detail::state_from<detail::StateOf<C>>(sequences)};
 }
 
 }  // namespace reel

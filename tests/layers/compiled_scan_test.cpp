@@ -106,21 +106,26 @@ template <class C> void compiled_equals_steps(const C& given, int64_t steps, int
     CAPTURE(reverse, steps, batch);
     const Outcome loop = differentiate(leaves, [&] {
       List s = state;
-      Tensor y;
+      detail::ScanOutputs y;
       std::string reason;
-      const bool compiled = detail::scan_compiled(step, x, s, {.reverse = reverse}, y, reason);
+      const detail::ScanCall call{.step = step, .xs = x, .reverse = reverse};
+      const bool compiled = detail::scan_compiled(call, s, true, y, reason);
       CHECK(reason == "");
       REQUIRE(compiled);
-      s.insert(s.begin(), y);
+      s.insert(s.begin(), y.output);
+      s.insert(s.end(), y.sequences.begin(), y.sequences.end());
       return s;
     });
     const Outcome eager = differentiate(leaves, [&] {
       List s = state, ys(static_cast<size_t>(steps));
+      std::vector<List> sequences(s.size(), List(static_cast<size_t>(steps)));
       for (int64_t i = 0; i < steps; ++i) {
         const int64_t t = reverse ? steps - 1 - i : i;
         step.step(step.cell, select(x, 0, t), s, ys[static_cast<size_t>(t)]);
+        for (size_t j = 0; j < s.size(); ++j) sequences[j][static_cast<size_t>(t)] = s[j];
       }
       s.insert(s.begin(), stack(ys, 0));
+      for (const List& sequence : sequences) s.push_back(stack(sequence, 0));
       return s;
     });
     for (size_t i = 0; i < eager.values.size(); ++i) {
@@ -137,9 +142,10 @@ template <class C> void compiled_equals_steps(const C& given, int64_t steps, int
 
 template <class C> std::string reason_for(const C& cell, const Tensor& x) {
   List state = detail::tensors_of(initial_state(cell, x.shape()[1], 4, DType::float32));
-  Tensor y;
+  detail::ScanOutputs outputs;
   std::string reason;
-  CHECK_FALSE(detail::scan_compiled(detail::step_function(cell), x, state, {}, y, reason));
+  CHECK_FALSE(
+      detail::scan_compiled({.step = detail::step_function(cell), .xs = x}, state, false, outputs, reason));
   return reason;
 }
 
@@ -170,9 +176,11 @@ TEST_CASE("compiled float32 loops equal the steps, wide enough for several tiles
   const LSTMCell cell(20, 600);
   const Tensor x = randn({6, 10, 20});
   List state{randn({10, 600}), randn({10, 600})}, stepped = state;
-  Tensor y, last;
+  detail::ScanOutputs outputs;
   std::string reason;
-  REQUIRE(detail::scan_compiled(detail::step_function(cell), x, state, {}, y, reason));
+  REQUIRE(
+      detail::scan_compiled({.step = detail::step_function(cell), .xs = x}, state, false, outputs, reason));
+  const Tensor y = outputs.output;
   for (int64_t t = 0; t < 6; ++t) {
     const LSTMState next = cell.step(select(x, 0, t), {stepped[0], stepped[1]});
     stepped = {next.h, next.c};

@@ -8,6 +8,7 @@
 #include "ops/pad.h"
 #include "ops/reduction.h"
 #include "ops/repeat.h"
+#include "ops/rows.h"
 #include "ops/shape.h"
 #include "ops/slicing.h"
 #include "ops/windows.h"
@@ -36,6 +37,17 @@ Tensor scattered(const Shape& shape, int64_t bound) {
 }
 
 void add_views(Table& table) {
+  table.push_back({"rows in other places",
+                   {"place_rows"},
+                   [](const List& x) {
+                     const int64_t rows = x[0].shape()[0];
+                     std::vector<int64_t> there{-1};
+                     for (int64_t i = rows - 1; i > 0; --i) there.push_back(i);  // row 0 goes nowhere
+                     const auto map = detail::row_map(there, rows);
+                     return List{detail::place_rows(x[0], map),
+                                 detail::place_rows(detail::place_rows(x[0], map) * 2, map, true)};
+                   },
+                   {{{4, 3}}, {{3}}, {{2, 0}}, {{0, 2}}}});
   table.push_back({"expand, squeeze, movedim",
                    {"broadcast_to", "reshape", "permute"},
                    [](const List& x) {
