@@ -1,5 +1,6 @@
 // The character model's program, run as a user runs it.
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -44,7 +45,7 @@ std::string bytes_of(const std::filesystem::path& path) {
 
 /// A folder with a text in it, gone at the end.
 struct Workplace {
-  std::filesystem::path folder = std::filesystem::temp_directory_path() / "reel_charlm_test";
+  std::filesystem::path folder = std::filesystem::temp_directory_path() / ("reel_charlm_" + std::to_string(getpid()));
   std::string text = (folder / "text.txt").string();
   Workplace() {
     std::filesystem::remove_all(folder);
