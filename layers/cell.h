@@ -118,7 +118,13 @@ struct StepFunction {
 template <class S> S state_from(std::vector<Tensor>& tensors) {
   S state;
   size_t next = 0;
-  for_each_tensor(state, [&](Tensor& tensor) { tensor = tensors[next++]; });
+  for_each_tensor(state,
+                  [&](Tensor& tensor) { tensor = next < tensors.size() ? tensors[next] : Tensor(), ++next; });
+  check(next == tensors.size(),
+        "[cell] a state has as many tensors as one that is made anew, {}, and got {}: std::array can list "
+        "them, "
+        "a container that begins empty cannot",
+        next, tensors.size());
   return state;
 }
 

@@ -329,6 +329,19 @@ TEST_CASE("dropout lies between layers, while training only", "[cell]") {
   CHECK(difference(layer(x).output, layer(x).output) == "");
 }
 
+TEST_CASE("a state that begins without its tensors is refused", "[cell]") {
+  struct Many {
+    std::vector<Tensor> tensors;
+    REEL_FIELDS(tensors)
+  };
+  struct ManyCell : Cell {
+    REEL_FIELDS()
+    Many initial_state(int64_t batch) const { return {{zeros({batch, 2}), zeros({batch, 2})}}; }
+    Many step(const Tensor&, const Many& state) const { return state; }
+  };
+  CHECK_THROWS_WITH(Recurrent<ManyCell>(2, 2), contains_text("std::array can list them"));
+}
+
 TEST_CASE("recurrent layers say what does not fit", "[cell]") {
   const Recurrent<MinimalGatedCell> layer({5, 4}, {.layers = 2});
   CHECK_THROWS_WITH(layer(zeros({3, 2, 6})), contains_text("width 5") && contains_text("[3, 2, 6]"));
