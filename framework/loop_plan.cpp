@@ -384,49 +384,6 @@ void Planner::emit_forward() {
     for (TilePass& pass : stage.forward) finish(pass);
 }
 
-std::string Planner::describe(size_t node) const {
-  const Node& n = *list_.nodes[node];
-  const Dependence depends_on = depends(n.first_output);
-  if (depends_on == Dependence::fixed)
-    return "out of the loop: once per sequence, as it depends on parameters alone";
-  if (depends_on == Dependence::input)
-    return "out of the loop: once for all steps, as it depends on the inputs and not on the state";
-  std::string result;
-  const auto made = product_of_.find(static_cast<int32_t>(node));
-  if (made != product_of_.end()) {
-    const Product& p = products_[static_cast<size_t>(made->second.first)];
-    result = format("product of {} rows, {} x {}, before the pass of stage {}",
-                    {text(rows_), text(p.inner), text(n.outputs[0].shape[1]), text(p.level)});
-    if (p.parts.size() > 1)
-      result +=
-          format(", one of {} joined to {} x {}", {text(p.parts.size()), text(p.inner), text(p.columns)});
-    result += format("; {} flop a step", {text(2 * rows_ * p.inner * n.outputs[0].shape[1])});
-  }
-  std::set<int32_t> stages;
-  int64_t pieces = 0;
-  for (const auto& [key, place] : value_of_) {
-    if (std::get<0>(key) != static_cast<int32_t>(node)) continue;
-    const Value& v = values_[static_cast<size_t>(place.index)];
-    if (v.stage < 0) continue;
-    stages.insert(v.stage);
-    ++pieces;
-  }
-  for (int32_t stage : stages)
-    result += format("{}fused into the pass of stage {}", {result.empty() ? "" : "; ", text(stage)});
-  if (pieces > 1) result += format(", as {} parts", {text(pieces)});
-  if (!result.empty()) return result;
-  const auto& known = node_roles_[node];
-  return known && known->kind == LoopRole::Kind::columns ? "no work: columns are read where they lie"
-                                                         : "nothing needs it";
-}
-
-void Planner::take_notes() {
-  for (size_t i = 0; i < list_.nodes.size(); ++i) {
-    const Node& n = *list_.nodes[i];
-    plan_->notes += format("{} {}: {}\n", {text(n.rules->name), text(n.outputs[0].shape), describe(i)});
-  }
-}
-
 std::vector<Dependence> dependences(const StepTrace& trace) {
   const Recording& list = *trace.list;
   std::vector<Dependence> result(list.producer.size(), Dependence::fixed);

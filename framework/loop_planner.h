@@ -140,6 +140,7 @@ class Planner {
 
   std::string describe(size_t node) const;
   void take_notes();
+  void take_counts();
 
   // Backward
 

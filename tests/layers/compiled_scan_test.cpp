@@ -330,6 +330,13 @@ TEST_CASE("explain says where each op of a step has gone", "[compiled]") {
   CHECK_THAT(lstm, contains_text("640 flop a step"));  // 2 * 5 * 4 * 16
   CHECK_THAT(lstm, contains_text("tanh [5, 4]: fused into the pass of stage 0"));
   CHECK_THAT(lstm, contains_text("slice [5, 4]: no work"));
+  const std::string counted = explain(LSTM(100, 200), 20);
+  CHECK_THAT(
+      counted,
+      contains_text("for a step of 20 rows, in the loop: 6.40 Mflop in products"));  // 2 * 20 * 200 * 800
+  CHECK_THAT(counted, contains_text("back, out of the loop: 6.40 Mflop a step"));
+  CHECK_THAT(counted,
+             contains_text("out of the loop, for all steps at once: 3.2"));  // 2 * 20 * 100 * 800 and a bias
   const std::string eight = explain(Recurrent<EightCell>({3, 4}), 2);
   CHECK_THAT(eight, contains_text("one of 4 joined to 4 x 16"));
   CHECK_THAT(explain(GRU(3, 4, {}, {.reset_after = false}), 2), contains_text("before the pass of stage 1"));
