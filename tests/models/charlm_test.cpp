@@ -45,7 +45,8 @@ std::string bytes_of(const std::filesystem::path& path) {
 
 /// A folder with a text in it, gone at the end.
 struct Workplace {
-  std::filesystem::path folder = std::filesystem::temp_directory_path() / ("reel_charlm_" + std::to_string(getpid()));
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("reel_charlm_" + std::to_string(getpid()));
   std::string text = (folder / "text.txt").string();
   Workplace() {
     std::filesystem::remove_all(folder);
