@@ -11,8 +11,9 @@
 #include <numbers>
 
 #include "models/charlm.h"
-#include "models/training/progress.h"
+#include "models/data/sequences.h"
 #include "models/text.h"
+#include "models/training/progress.h"
 
 namespace reel::models {
 namespace {
@@ -97,11 +98,13 @@ template <class Layer> class Run {
     const auto codes = vocabulary_.encode(text_);
     const auto split =
         codes.end() - static_cast<int64_t>(static_cast<double>(codes.size()) * validation_share);
-    training_ = std::make_unique<Streams>(std::vector<int64_t>(codes.begin(), split), o_.batch, o_.length);
+    training_ = std::make_unique<TokenStreams>(std::vector<int64_t>(codes.begin(), split),
+                                               TokenStreamsOptions{.batch = o_.batch, .length = o_.length});
     const std::vector<int64_t> held_out(split, codes.end());
     const int64_t streams = std::clamp<int64_t>(static_cast<int64_t>(held_out.size()) / 1000, 1, 32);
-    validation_ = std::make_unique<Streams>(
-        held_out, streams, std::min<int64_t>(128, static_cast<int64_t>(held_out.size()) / streams - 1));
+    const int64_t steps = static_cast<int64_t>(held_out.size()) / streams - 1;
+    validation_ = std::make_unique<TokenStreams>(
+        held_out, TokenStreamsOptions{.batch = streams, .length = std::min<int64_t>(128, steps)});
     // What would fail at the end fails now.
     if (o_.sample > 0)
       check(!vocabulary_.encode(o_.prompt).empty(), "[charlm] the prompt must have at least one character");
@@ -154,7 +157,7 @@ template <class Layer> class Run {
     progress.finish();
   }
 
-  double train_step(const Streams::Chunk& chunk) {
+  double train_step(const TokenStreams::Chunk& chunk) {
     Tape tape;
     auto [logits, next] = (*net_)(chunk.input, state_);
     const Tensor loss = cross_entropy(logits, chunk.target);
@@ -245,7 +248,7 @@ template <class Layer> class Run {
   CharlmOptions o_;
   std::string text_;
   Vocabulary vocabulary_;
-  std::unique_ptr<Streams> training_, validation_;
+  std::unique_ptr<TokenStreams> training_, validation_;
   std::unique_ptr<CharLM<Layer>> net_;
   std::unique_ptr<Adam> optimizer_;
   State state_;

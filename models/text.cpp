@@ -79,22 +79,4 @@ std::vector<int64_t> Vocabulary::encode(const std::string& text) const {
   return codes;
 }
 
-Streams::Streams(const std::vector<int64_t>& codes, int64_t batch, int64_t length) : length_(length) {
-  check(batch >= 1 && length >= 1, "[streams] expected a batch and a length of at least 1, got {} and {}",
-        batch, length);
-  const int64_t each = static_cast<int64_t>(codes.size()) / batch;
-  chunks_ = (each - 1) / length;
-  check(chunks_ >= 1, "[streams] a text of {} symbols is too short for {} streams of {} steps", codes.size(),
-        batch, length);
-  const std::vector<int64_t> used(codes.begin(), codes.begin() + each * batch);
-  codes_ = from_vector(used, {batch, each});
-}
-
-Streams::Chunk Streams::chunk(int64_t index) const {
-  const auto part = [&](int64_t start) {
-    return contiguous(transpose(narrow(codes_, 1, start, length_), 0, 1));
-  };
-  return {part(index * length_), part(index * length_ + 1)};
-}
-
 }  // namespace reel::models

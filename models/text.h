@@ -1,5 +1,4 @@
-// Text as numbers: reading a corpus, a vocabulary of bytes, and contiguous streams for truncated
-// back-propagation.
+// What charlm learns from: a corpus, and a vocabulary of its bytes.
 #pragma once
 
 #include <reel/reel.h>
@@ -28,22 +27,6 @@ class Vocabulary {
 
  private:
   std::string symbols_;
-};
-
-/// A text cut into `batch` streams of equal length, read side by side in chunks of `length` steps.
-class Streams {
- public:
-  Streams(const std::vector<int64_t>& codes, int64_t batch, int64_t length);
-  int64_t chunks() const { return chunks_; }  ///< In one pass over the text.
-  struct Chunk {
-    Tensor input, target;  ///< int64 [T, N]; the target is the input one step on.
-  };
-  Chunk chunk(int64_t index) const;
-
- private:
-  Tensor codes_;  // [N, S]
-  int64_t length_;
-  int64_t chunks_;
 };
 
 }  // namespace reel::models

@@ -120,15 +120,6 @@ TEST_CASE("a saved model is taken up by a new run, and only by one of its kind",
   CHECK_THAT(run("--help").text, contains_text("--temperature"));
 }
 
-TEST_CASE("streams give each character's successor as its target", "[charlm]") {
-  const Vocabulary vocabulary("abcdefghijkl");
-  const Streams streams(vocabulary.encode("abcdefghijkl"), 2, 2);
-  REQUIRE(streams.chunks() == 2);
-  CHECK(streams.chunk(0).input.to_vector<int64_t>() == std::vector<int64_t>{0, 6, 1, 7});
-  CHECK(streams.chunk(0).target.to_vector<int64_t>() == std::vector<int64_t>{1, 7, 2, 8});
-  CHECK(streams.chunk(1).input.to_vector<int64_t>() == std::vector<int64_t>{2, 8, 3, 9});
-}
-
 TEST_CASE("the King James Bible comes without banner and labels", "[charlm]") {
   if (std::system("command -v bible > /dev/null") != 0) {
     WARN("skipped: the program `bible` is not installed");
