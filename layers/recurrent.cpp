@@ -130,6 +130,13 @@ int64_t batch_of(const Tensor& x, const RecurrentSizes& sizes, const RecurrentOp
   return is_single(x) ? 1 : x.shape()[options.batch_first ? 0 : 1];
 }
 
+void check_step(const Tensor& x, const RecurrentSizes& sizes, const RecurrentOptions& options) {
+  check(!options.bidirectional && !options.reverse,
+        "[Recurrent] step() is for a layer that runs forward: the outputs of this one depend on steps to come");
+  check(x.rank() >= 1 && x.shape()[x.rank() == 1 ? 0 : 1] == sizes.input && is_floating(x.dtype()),
+        "[Recurrent] step() expected input [N, I] of width {}, got {}", sizes.input, x);
+}
+
 Tensor repeat_row(const Tensor& row, int64_t batch) {
   Shape shape = row.shape();
   shape[0] = batch;

@@ -88,6 +88,7 @@ RecurrentSizes recurrent_sizes(std::initializer_list<int64_t> sizes);
 void check_recurrent(const RecurrentSizes& sizes, const RecurrentOptions& options);
 /// Throws where x cannot be the input; tells how many rows it has, 1 without a batch axis.
 int64_t batch_of(const Tensor& x, const RecurrentSizes& sizes, const RecurrentOptions& options);
+void check_step(const Tensor& x, const RecurrentSizes& sizes, const RecurrentOptions& options);
 void check_dtype(const Tensor& x, const Module& cell);
 /// [1, ...] as [batch, ...].
 Tensor repeat_row(const Tensor& row, int64_t batch);
@@ -160,6 +161,18 @@ template <class C> struct Recurrent : Module {
     State result = state;
     size_t next = 0;
     detail::for_each_tensor(result, [&](Tensor& tensor) { tensor = tensors[next++]; });
+    return result;
+  }
+
+  /// One step of a sequence whose steps come one by one: x [N, I] ([I] for a single row) and a state, the layer's own if
+  /// empty, give the output [N, H] and the next state. Steps one after the other equal the whole sequence at once. To a
+  /// cell with begin() each step is a sequence of its own: in training it draws anew each time, in eval mode there is
+  /// nothing to draw. Throws for a layer in both directions or in reverse, whose outputs depend on steps to come.
+  ScanResult<State> step(const Tensor& x, const State& state = {}) const {
+    detail::check_step(x, sizes_, options_);
+    const int64_t time = options_.batch_first && x.rank() == 2 ? 1 : 0;
+    ScanResult<State> result = (*this)(unsqueeze(x, time), state);
+    if (!options_.last_only) result.output = squeeze(result.output, time);
     return result;
   }
 

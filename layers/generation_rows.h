@@ -1,0 +1,57 @@
+// The rows that a model writes side by side: tokens in, log-probabilities out, rows that end or change places. Internal
+// to generation.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "framework/tape.h"
+#include "layers/generation.h"
+
+namespace reel::detail {
+
+/// What all ways to generate are told.
+struct GenerationLimits {
+  int64_t max_length, min_length;
+  const std::vector<int64_t>& end;
+};
+
+class GenerationRows {
+ public:
+  /// Checks, and feeds all but the last token of a prompt.
+  GenerationRows(const char* op, Stepper& stepper, const Tensor& start, const GenerationLimits& limits);
+
+  int64_t sequences() const { return sequences_; }
+  int64_t vocabulary() const { return log_probabilities_.shape()[1]; }
+  int64_t max_length() const { return limits_.max_length; }
+
+  /// Feeds the next token of every row.
+  void advance();
+  /// Of the next token of a row, [V].
+  const double* logits(int64_t row) const { return logits_.data<double>() + row * vocabulary(); }
+  const double* log_probabilities(int64_t row) const {
+    return log_probabilities_.data<double>() + row * vocabulary();
+  }
+  /// Row i goes on from what was row `rows[i]`, with `tokens[i]`.
+  void select(const std::vector<int64_t>& rows, const std::vector<int64_t>& tokens);
+
+  bool ends(int64_t token) const;
+  /// Whether `token` may be the one that gives a sequence `length` tokens.
+  bool allowed(int64_t token, int64_t length) const { return length >= limits_.min_length || !ends(token); }
+  /// Throws that `sequence` cannot go on at `length` tokens.
+  [[noreturn]] void fail_no_token(int64_t sequence, int64_t length) const;
+
+ private:
+  void feed(const Tensor& tokens);
+  void check_state() const;
+
+  NoTape values_only_;
+  const char* op_;
+  Stepper& stepper_;
+  GenerationLimits limits_;
+  int64_t sequences_ = 0;
+  int64_t rows_ = 0;
+  Tensor tokens_, logits_, log_probabilities_;
+};
+
+}  // namespace reel::detail
