@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "framework/parallel.h"
 #include "layers/generation.h"
 #include "layers/generation_rows.h"
 
@@ -41,6 +42,8 @@ bool better(const Candidate& a, const Candidate& b) {
 class Best {
  public:
   explicit Best(int64_t count) : count_(static_cast<size_t>(count)) {}
+  /// Whether one of this total would stay, if it is added after all that it could be equal to.
+  bool takes(double total) const { return heap_.size() < count_ || total > heap_.front().total; }
   void add(const Candidate& candidate) {
     if (heap_.size() == count_) {
       if (!better(candidate, heap_.front())) return;
@@ -66,26 +69,30 @@ class BeamSearch {
 
   std::vector<std::vector<Generated>> run() {
     searches_.resize(static_cast<size_t>(rows_.sequences()));
-    std::vector<int64_t> from, tokens;
     for (int64_t length = 1; length <= options_.max_length; ++length) {
       if (std::all_of(searches_.begin(), searches_.end(), [](const Search& s) { return s.beams.empty(); }))
         break;
       rows_.advance();
-      from.clear();
-      tokens.clear();
-      int64_t row = 0;
+      std::vector<int64_t> first(searches_.size());  // row of each search
+      int64_t rows = 0;
       for (size_t i = 0; i < searches_.size(); ++i) {
-        Search& search = searches_[i];
-        const auto beams = static_cast<int64_t>(search.beams.size());
-        if (beams == 0) continue;
-        for (const int64_t beam : grow(search, row, length)) from.push_back(row + beam);
+        first[i] = rows;
+        rows += static_cast<int64_t>(searches_[i].beams.size());
+      }
+      std::vector<std::vector<int64_t>> from(searches_.size());
+      parallel_for(rows_.sequences(), std::max<int64_t>(1, rows_.grain() / options_.width),
+                   [&](int64_t begin, int64_t end) {
+                     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+                       if (!searches_[i].beams.empty()) from[i] = grow(i, first[i], length);
+                   });
+      std::vector<int64_t> next, tokens;
+      for (size_t i = 0; i < searches_.size(); ++i) {
+        const Search& search = searches_[i];
+        for (const int64_t beam : from[i]) next.push_back(first[i] + beam);
         for (const Beam& beam : search.beams)
           tokens.push_back(search.nodes[static_cast<size_t>(beam.node)].token);
-        row += beams;
-        if (search.beams.empty() && search.results.empty())
-          rows_.fail_no_token(static_cast<int64_t>(i), length - 1);
       }
-      rows_.select(from, tokens);
+      rows_.select(next, tokens);
     }
     std::vector<std::vector<Generated>> results;
     for (Search& search : searches_) results.push_back(std::move(search.results));
@@ -93,20 +100,22 @@ class BeamSearch {
   }
 
  private:
-  /// One step of the beams that stand at `row` and after it. Returns which of them each of the new ones came from.
-  std::vector<int64_t> grow(Search& search, int64_t row, int64_t length) {
+  /// One step of the beams of a sequence, which stand at `row` and after it. Returns which of them each of the new ones
+  /// came from.
+  std::vector<int64_t> grow(size_t sequence, int64_t row, int64_t length) {
+    Search& search = searches_[sequence];
     Best ending(options_.width), running(options_.width);
     for (size_t beam = 0; beam < search.beams.size(); ++beam) {
       const double* values = rows_.log_probabilities(row + static_cast<int64_t>(beam));
-      for (int64_t token = 0; token < rows_.vocabulary(); ++token) {
-        if (values[token] == -INFINITY) continue;
-        const Candidate candidate{search.beams[beam].total + values[token], static_cast<int64_t>(beam),
-                                  token};
-        if (!rows_.ends(token))
-          running.add(candidate);
-        else if (rows_.allowed(token, length))
-          ending.add(candidate);
-      }
+      const auto add = [&](Best& best, int64_t token) {
+        if (values[token] == -INFINITY) return;
+        best.add({search.beams[beam].total + values[token], static_cast<int64_t>(beam), token});
+      };
+      for (const int64_t symbol : rows_.end())
+        if (rows_.allowed(symbol, length)) add(ending, symbol);
+      for (int64_t token = 0; token < rows_.vocabulary(); ++token)
+        if (running.takes(search.beams[beam].total + values[token]) && !rows_.ends(token))
+          add(running, token);
     }
     const std::vector<Candidate> ended = ending.sorted(), others = running.sorted();
     const auto new_node = [&](const Candidate& candidate) {
@@ -130,6 +139,8 @@ class BeamSearch {
     search.beams = std::move(beams);
     if (length == options_.max_length)
       for (const Beam& beam : search.beams) add_result(search, beam.node, false);
+    if (search.beams.empty() && search.results.empty())
+      rows_.fail_no_token(static_cast<int64_t>(sequence), length - 1);
     if (length < options_.max_length && !is_decided(search, length)) return from;
     search.beams.clear();
     return {};

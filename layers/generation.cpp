@@ -5,31 +5,37 @@
 #include <cmath>
 #include <numeric>
 
+#include "framework/parallel.h"
 #include "layers/generation_rows.h"
 
 namespace reel::detail {
 namespace {
 
-/// Lets every sequence grow by what choose(row, sequence, its result so far) says, until it ends.
+/// Lets every sequence grow by what choose(row, sequence, its result so far) says, until it ends. Rows choose side by
+/// side.
 template <class F> std::vector<Generated> write(GenerationRows& rows, F&& choose) {
   std::vector<Generated> results(static_cast<size_t>(rows.sequences()));
   std::vector<int64_t> running(results.size());  // the sequence of each row
   std::iota(running.begin(), running.end(), 0);
+  std::vector<int64_t> chosen(results.size());
   while (!running.empty()) {
     rows.advance();
+    parallel_for(static_cast<int64_t>(running.size()), rows.grain(), [&](int64_t begin, int64_t end) {
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+        chosen[i] = choose(static_cast<int64_t>(i), running[i], results[static_cast<size_t>(running[i])]);
+    });
     std::vector<int64_t> kept, tokens, sequences;
     for (size_t i = 0; i < running.size(); ++i) {
       const auto row = static_cast<int64_t>(i);
       Generated& result = results[static_cast<size_t>(running[i])];
-      const int64_t token = choose(row, running[i], result);
-      const double log_probability = rows.log_probabilities(row)[token];
-      result.tokens.push_back(token);
+      const double log_probability = rows.log_probabilities(row)[chosen[i]];
+      result.tokens.push_back(chosen[i]);
       result.log_probabilities.push_back(log_probability);
       result.log_probability += log_probability;
-      result.finished = rows.ends(token);
+      result.finished = rows.ends(chosen[i]);
       if (result.finished || static_cast<int64_t>(result.tokens.size()) == rows.max_length()) continue;
       kept.push_back(row);
-      tokens.push_back(token);
+      tokens.push_back(chosen[i]);
       sequences.push_back(running[i]);
     }
     rows.select(kept, tokens);
@@ -39,51 +45,63 @@ template <class F> std::vector<Generated> write(GenerationRows& rows, F&& choose
   return results;
 }
 
+/// A token, and its probability up to a factor.
 struct Weighted {
-  double value;
+  double weight;
   int64_t token;
 };
+using Tokens = std::vector<Weighted>;
 
-/// For a heap whose first element is the most probable token, of equal ones the first.
-bool less_probable(const Weighted& a, const Weighted& b) {
-  return a.value < b.value || (a.value == b.value && a.token > b.token);
+bool more_probable(const Weighted& a, const Weighted& b) {
+  return a.weight > b.weight || (a.weight == b.weight && a.token < b.token);
 }
 
-/// Draws a token with probability exp(value) among those that top_k and top_p leave, by a number in [0, 1). Values are
-/// at most 0, one of them 0.
-int64_t draw(std::vector<Weighted>& tokens, const SampleOptions& options, double number) {
-  const auto weight = [](const Weighted& one) { return std::exp(one.value); };
-  const auto mass = [&](auto begin, auto end) {
-    return std::accumulate(begin, end, 0.0,
-                           [&](double total, const Weighted& one) { return total + weight(one); });
-  };
-  auto begin = tokens.begin();
-  if (options.top_k > 0 || options.top_p < 1) {
-    // A heap gives up the first few in order without sorting all; they gather at the end.
-    std::make_heap(tokens.begin(), tokens.end(), less_probable);
-    auto heap = tokens.end();
-    const auto pop = [&] { std::pop_heap(tokens.begin(), heap--, less_probable); };
-    const auto most = static_cast<int64_t>(tokens.size());
-    const int64_t count = options.top_k > 0 ? std::min(options.top_k, most) : most;
-    if (options.top_p < 1) {
-      if (count < most)
-        for (int64_t i = 0; i < count; ++i) pop();
-      const double wanted =
-          options.top_p * (count < most ? mass(heap, tokens.end()) : mass(tokens.begin(), heap));
-      double reached = 0;
-      begin = tokens.end();
-      while (reached < wanted && tokens.end() - begin < count) {
-        if (begin == heap) pop();
-        reached += weight(*--begin);
-      }
+double mass(Tokens::const_iterator begin, Tokens::const_iterator end) {
+  return std::accumulate(begin, end, 0.0, [](double sum, const Weighted& one) { return sum + one.weight; });
+}
+
+/// The k most probable ones come first.
+void keep_most_probable(Tokens& tokens, int64_t k) {
+  if (k >= static_cast<int64_t>(tokens.size())) return;
+  std::nth_element(tokens.begin(), tokens.begin() + k, tokens.end(), more_probable);
+  tokens.resize(static_cast<size_t>(k));
+}
+
+/// The fewest most probable ones whose probabilities reach the sum p: halving where the sum is reached, without sorting
+/// more than that.
+void keep_nucleus(Tokens& tokens, double p) {
+  double wanted = p * mass(tokens.begin(), tokens.end());
+  auto begin = tokens.begin(), end = tokens.end();  // the last one that is kept is in here
+  while (end - begin > 1) {
+    const auto middle = begin + (end - begin) / 2;
+    std::nth_element(begin, middle, end, more_probable);
+    const double first_half = mass(begin, middle);
+    if (first_half >= wanted) {
+      end = middle;
     } else {
-      for (int64_t i = 0; i < count; ++i) pop();
-      begin = heap;
+      wanted -= first_half;
+      begin = middle;
     }
   }
-  double rest = number * mass(begin, tokens.end());
-  auto chosen = begin;
-  while (chosen + 1 != tokens.end() && (rest -= weight(*chosen)) >= 0) ++chosen;
+  tokens.erase(end, tokens.end());
+}
+
+/// Leaves what top_k and top_p leave, in the order of the tokens: how a selection arranges its elements is the standard
+/// library's affair, what is drawn is not.
+void keep_allowed(Tokens& tokens, const SampleOptions& options) {
+  if (options.top_k == 0 && options.top_p == 1) return;
+  Tokens kept = tokens;
+  if (options.top_k > 0) keep_most_probable(kept, options.top_k);
+  if (options.top_p < 1) keep_nucleus(kept, options.top_p);
+  const Weighted last = *std::max_element(kept.begin(), kept.end(), more_probable);
+  std::erase_if(tokens, [&](const Weighted& one) { return more_probable(last, one); });
+}
+
+/// Draws one by a number in [0, 1).
+int64_t draw(const Tokens& tokens, double number) {
+  double rest = number * mass(tokens.begin(), tokens.end());
+  auto chosen = tokens.begin();
+  while (chosen + 1 != tokens.end() && (rest -= chosen->weight) >= 0) ++chosen;
   return chosen->token;
 }
 
@@ -145,14 +163,13 @@ std::vector<Generated> sample_sequences(Stepper& stepper, const Tensor& start, c
   const Random numbers = random.reserve(most * static_cast<uint64_t>(rows.sequences()));
   const bool penalised = options.repetition_penalty > 1;
   const auto prompts = penalised ? columns(start) : std::vector<std::vector<int64_t>>();
-  std::vector<double> values;
-  std::vector<Weighted> tokens;
   return write(rows, [&](int64_t row, int64_t sequence, const Generated& so_far) {
     const auto length = static_cast<int64_t>(so_far.tokens.size());
-    values.assign(rows.logits(row), rows.logits(row) + rows.vocabulary());
+    std::vector<double> values(rows.logits(row), rows.logits(row) + rows.vocabulary());
     if (penalised)
       penalise(values, prompts[static_cast<size_t>(sequence)], so_far.tokens, options.repetition_penalty);
-    tokens.clear();
+    Tokens tokens;
+    tokens.reserve(values.size());
     double largest = -INFINITY;
     for (int64_t token = 0; token < rows.vocabulary(); ++token) {
       const double value = values[static_cast<size_t>(token)];
@@ -161,9 +178,10 @@ std::vector<Generated> sample_sequences(Stepper& stepper, const Tensor& start, c
       largest = std::max(largest, value);
     }
     if (tokens.empty()) rows.fail_no_token(sequence, length);
-    for (Weighted& one : tokens) one.value = (one.value - largest) / options.temperature;
+    for (Weighted& one : tokens) one.weight = std::exp((one.weight - largest) / options.temperature);
     const auto place = static_cast<uint64_t>(sequence) * most + static_cast<uint64_t>(length);
-    return draw(tokens, options, uniform_pair(numbers.peek(place))[0]);
+    keep_allowed(tokens, options);
+    return draw(tokens, uniform_pair(numbers.peek(place))[0]);
   });
 }
 

@@ -16,20 +16,21 @@ constexpr int64_t most_tokens = int64_t{1} << 31;
 
 }  // namespace
 
-GenerationRows::GenerationRows(const char* op, Stepper& stepper, const Tensor& start,
-                               const GenerationLimits& limits)
-    : op_(op), stepper_(stepper), limits_(limits) {
+GenerationRows::GenerationRows(const char* op, Stepper& stepper, const Tensor& start, GenerationLimits limits)
+    : op_(op), stepper_(stepper), limits_(std::move(limits)) {
   check(start.dtype() == DType::int64 && (start.rank() == 1 || start.rank() == 2),
         "[{}] expected tokens to start with, int64 [N], or a prompt [T, N], got {}", op, start);
   check(start.rank() == 1 || start.shape()[0] > 0, "[{}] a prompt needs at least one token, got {}", op,
         start);
-  check(limits.max_length >= 1 && limits.max_length <= most_tokens,
-        "[{}] expected a greatest length from 1 to {}, got {}", op, most_tokens, limits.max_length);
-  check(limits.min_length >= 0 && limits.min_length <= limits.max_length,
-        "[{}] expected a least length from 0 to the greatest one, {}, got {}", op, limits.max_length,
-        limits.min_length);
-  for (const int64_t symbol : limits.end)
-    check(symbol >= 0, "[{}] end symbols are at least 0, got {}", op, symbol);
+  const int64_t most = limits_.max_length;
+  check(most >= 1 && most <= most_tokens, "[{}] expected a greatest length from 1 to {}, got {}", op,
+        most_tokens, most);
+  check(limits_.min_length >= 0 && limits_.min_length <= most,
+        "[{}] expected a least length from 0 to the greatest one, {}, got {}", op, most, limits_.min_length);
+  std::vector<int64_t>& end = limits_.end;
+  for (const int64_t symbol : end) check(symbol >= 0, "[{}] end symbols are at least 0, got {}", op, symbol);
+  std::sort(end.begin(), end.end());
+  end.erase(std::unique(end.begin(), end.end()), end.end());
   rows_ = sequences_ = start.size(-1);
   check_state();
   if (sequences_ == 0) return;
@@ -57,7 +58,9 @@ void GenerationRows::advance() {
           logits_);
   for (int64_t row = 0; row < rows_; ++row) {
     const double* values = log_probabilities(row);
-    check(std::none_of(values, values + vocabulary(), [](double p) { return std::isnan(p); }),
+    bool is_distribution = true;
+    for (int64_t token = 0; token < vocabulary(); ++token) is_distribution &= !std::isnan(values[token]);
+    check(is_distribution,
           "[{}] the logits of row {} make no distribution: they hold nan or inf, or nothing but -inf", op_,
           row);
   }

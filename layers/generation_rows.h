@@ -2,7 +2,7 @@
 // to generation.
 #pragma once
 
-#include <string_view>
+#include <algorithm>
 #include <vector>
 
 #include "framework/tape.h"
@@ -13,17 +13,19 @@ namespace reel::detail {
 /// What all ways to generate are told.
 struct GenerationLimits {
   int64_t max_length, min_length;
-  const std::vector<int64_t>& end;
+  std::vector<int64_t> end;
 };
 
 class GenerationRows {
  public:
   /// Checks, and feeds all but the last token of a prompt.
-  GenerationRows(const char* op, Stepper& stepper, const Tensor& start, const GenerationLimits& limits);
+  GenerationRows(const char* op, Stepper& stepper, const Tensor& start, GenerationLimits limits);
 
   int64_t sequences() const { return sequences_; }
   int64_t vocabulary() const { return log_probabilities_.shape()[1]; }
   int64_t max_length() const { return limits_.max_length; }
+  /// Rows that are worth handing to a thread of their own.
+  int64_t grain() const { return std::max<int64_t>(1, tokens_per_thread / vocabulary()); }
 
   /// Feeds the next token of every row.
   void advance();
@@ -35,6 +37,7 @@ class GenerationRows {
   /// Row i goes on from what was row `rows[i]`, with `tokens[i]`.
   void select(const std::vector<int64_t>& rows, const std::vector<int64_t>& tokens);
 
+  const std::vector<int64_t>& end() const { return limits_.end; }  ///< Each symbol once.
   bool ends(int64_t token) const;
   /// Whether `token` may be the one that gives a sequence `length` tokens.
   bool allowed(int64_t token, int64_t length) const { return length >= limits_.min_length || !ends(token); }
@@ -42,6 +45,8 @@ class GenerationRows {
   [[noreturn]] void fail_no_token(int64_t sequence, int64_t length) const;
 
  private:
+  static constexpr int64_t tokens_per_thread = 16384;  // looked at in some ten microseconds
+
   void feed(const Tensor& tokens);
   void check_state() const;
 

@@ -138,9 +138,32 @@ TEST_CASE("each step is a sequence of its own to a cell that draws", "[step]") {
   CHECK(difference(rnn.step(x, state).output, rnn.step(x, state).output) == "");
 }
 
+TEST_CASE("steps keep to the layer's options", "[step]") {
+  manual_seed(9);
+  const Tensor x = randn({3, 4});
+  GRU plain(4, 5);
+  for (const bool batch_first : {false, true}) {
+    GRU last(4, 5, {.batch_first = batch_first, .last_only = true});
+    last.load_state_dict(plain.state_dict());
+    CHECK(difference(last.step(x).output, plain.step(x).output) == "");
+    // A row alone has no batch axis.
+    const auto [output, state] = last.step(select(x, 0, 1));
+    CHECK(difference(output, select(plain.step(x).output, 0, 1), 1e-6, 1e-6) == "");
+    CHECK(output.shape() == Shape{5});
+  }
+  GRU stateful(4, 5, {.stateful = true});
+  stateful.load_state_dict(plain.state_dict());
+  const auto [first, state] = plain.step(x);
+  (void)stateful.step(x);
+  CHECK(difference(stateful.step(x).output, plain.step(x, state).output) == "");
+  GRU learned(4, 5, {.learned_initial = true});
+  CHECK(difference(learned.step(x).output, learned.step(x, learned.initial_state(3)).output) == "");
+}
+
 TEST_CASE("steps that cannot be are refused", "[step]") {
-  const LSTM both(4, 5, {.bidirectional = true}), one(4, 5);
-  CHECK_THROWS_WITH(both.step(ones({3, 4})), contains_text("[Recurrent] step() is for one direction"));
+  const LSTM both(4, 5, {.bidirectional = true}), back(4, 5, {.reverse = true}), one(4, 5);
+  CHECK_THROWS_WITH(both.step(ones({3, 4})), contains_text("[Recurrent] step() is for a layer that runs forward"));
+  CHECK_THROWS_WITH(back.step(ones({3, 4})), contains_text("[Recurrent] step() is for a layer that runs forward"));
   CHECK_THROWS_WITH(one.step(ones({3, 5})),
                     contains_text("step() expected input [N, I] of width 4, got float32 [3, 5]"));
   CHECK_THROWS_WITH(one.step(ones({1, 3, 4})), contains_text("got float32 [1, 3, 4]"));
