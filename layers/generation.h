@@ -14,7 +14,7 @@
 //
 // `start` holds what each sequence begins with, int64 [N] (a start symbol, say), or a prompt [T, N] whose tokens are all
 // fed to the model; neither counts as generated. Sequences of a batch do not influence each other: one by one they
-// come out the same.
+// come out the same, as far as the model rounds alike.
 #pragma once
 
 #include <concepts>

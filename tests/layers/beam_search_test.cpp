@@ -139,6 +139,30 @@ TEST_CASE("beams that are decided leave the batch", "[generation]") {
   CHECK(rows == std::vector<int64_t>{3, 2, 1, 1});
 }
 
+TEST_CASE("a search goes on while the penalty can still turn the order round", "[generation]") {
+  // Token 1 ends with probability `first` at the first step and `later` after it; the state counts steps.
+  const auto found = [](double first, double later, double alpha) {
+    const auto step = [&](const Tensor& /*tokens*/, Tensor& count) {
+      const double end = count.item() == 0 ? first : later;
+      count = count + 1;
+      return tensor({{std::log(1 - end), std::log(end)}}, {.dtype = DType::float64});
+    };
+    return beam_search(step, tokens_of({0}), zeros({1}),
+                       {.width = 2, .max_length = 20, .end = {1}, .length_penalty = alpha})[0][0];
+  };
+  // Two tokens are still worth less than the end at once, twenty are worth more.
+  const double all = std::log(0.4) + 19 * std::log(0.99);
+  REQUIRE(penalised(std::log(0.4), 2, 2) < std::log(0.6));
+  const Generated longest = found(0.6, 0.01, 2);
+  CHECK(longest.tokens == Tokens(20, 0));
+  CHECK(longest.score == Approx(penalised(all, 20, 2)));
+  CHECK(found(0.6, 0.01, 0).tokens == Tokens{1});
+  // A penalty below 0 favours short results, but two tokens are short enough.
+  const Generated second = found(0.4, 0.99, -1);
+  CHECK(second.tokens == Tokens{0, 1});
+  CHECK(second.score == Approx((std::log(0.6) + std::log(0.99)) * 7 / 6));
+}
+
 TEST_CASE("beam search refuses what it cannot do", "[generation]") {
   const WritingModel<GRU> model(4, 7);
   const Tensor start = tokens_of({0, 1});

@@ -126,6 +126,11 @@ TEST_CASE("sampling has the frequencies that its options ask for", "[generation]
   check_frequencies(logits, normalised({0, p[1], 0, p[3], 0, 0}), {.top_p = 0.5});
   check_frequencies(logits, normalised({0, p[1], 0, p[3], p[4], 0}), {.top_p = 0.7});
   check_frequencies(logits, {0, 1, 0, 0, 0, 0}, {.top_p = 1e-9});
+  check_frequencies(logits, {0, 1, 0, 0, 0, 0}, {.top_p = 0.299});
+  check_frequencies(logits, normalised({0, p[1], 0, p[3], 0, 0}), {.top_p = 0.301});
+  check_frequencies(logits, normalised({0, p[1], 0, p[3], 0, 0}), {.top_p = 0.549});
+  check_frequencies(logits, normalised({0, p[1], 0, p[3], p[4], 0}), {.top_p = 0.551});
+  check_frequencies(logits, p, {.top_p = 0.981});
   check_frequencies(logits, normalised({p[0], p[1], 0, p[3], p[4], p[5]}), {.top_p = 0.975});
   // Of 0.3, 0.25, 0.2 two hold 0.7 of the whole, and the third is cut; of all tokens two hold 0.55.
   check_frequencies(logits, normalised({0, p[1], 0, p[3], 0, 0}), {.top_k = 3, .top_p = 0.7});
