@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "framework/tape.h"
-#include "layers/generation.h"
+#include <reel/framework/tape.h>
+#include <reel/layers/generation.h>
 
 namespace reel::detail {
 
