@@ -131,8 +131,9 @@ int64_t batch_of(const Tensor& x, const RecurrentSizes& sizes, const RecurrentOp
 }
 
 void check_step(const Tensor& x, const RecurrentSizes& sizes, const RecurrentOptions& options) {
-  check(!options.bidirectional && !options.reverse,
-        "[Recurrent] step() is for a layer that runs forward: the outputs of this one depend on steps to come");
+  check(
+      !options.bidirectional && !options.reverse,
+      "[Recurrent] step() is for a layer that runs forward: the outputs of this one depend on steps to come");
   check(x.rank() >= 1 && x.shape()[x.rank() == 1 ? 0 : 1] == sizes.input && is_floating(x.dtype()),
         "[Recurrent] step() expected input [N, I] of width {}, got {}", sizes.input, x);
 }

@@ -11,12 +11,15 @@ Tensor steps_of(const Tensor& xs, int64_t time_axis, int64_t first, int64_t coun
   return narrow(xs, time_axis, first, count);
 }
 
-int64_t truncated_steps(const Tensor& xs, const RecurrentOptions& options) {
-  check(!options.bidirectional,
-        "[truncated] a layer in both directions has no state to carry: its outputs depend on steps to come");
-  check(xs.rank() == 3, "[truncated] expected a sequence {}, got {}",
+int64_t truncated_steps(const Tensor& xs, int64_t time_axis, const RecurrentOptions& options) {
+  check(!options.bidirectional && !options.reverse,
+        "[truncated] expected a layer that runs forward: the outputs of this one depend on steps to come");
+  check(!options.last_only, "[truncated] a layer with last_only gives no outputs of the steps between");
+  check(!options.stateful,
+        "[truncated] a stateful layer carries a state of its own; here `state` is carried");
+  check(xs.rank() >= 2, "[truncated] expected a sequence {}, got {}",
         options.batch_first ? "[N, T, I]" : "[T, N, I]", xs);
-  return xs.shape()[options.batch_first ? 1 : 0];
+  return xs.size(time_axis);
 }
 
 namespace {

@@ -57,8 +57,8 @@ template <class R, class S, class L, class U> struct TruncatedStepsOf final : Tr
 
 TruncatedResult truncated(TruncatedSteps& steps, int64_t count, int64_t time_axis,
                           const TruncatedOptions& options);
-/// The extent of xs along its time axis; throws for a layer that reads the whole sequence.
-int64_t truncated_steps(const Tensor& xs, const RecurrentOptions& options);
+/// The extent of xs along its time axis; throws for a layer that cannot run in windows.
+int64_t truncated_steps(const Tensor& xs, int64_t time_axis, const RecurrentOptions& options);
 /// `count` steps of a sequence from `first` on. A view.
 Tensor steps_of(const Tensor& xs, int64_t time_axis, int64_t first, int64_t count);
 
@@ -82,17 +82,17 @@ struct NoUpdate {
 /// step, detached. Gradients reach the given state, where it is a parameter, from passes that go back to step 0.
 /// Where k2 is above k1, windows overlap: their steps run again from the state that the window before left k2 steps
 /// back, with the parameters and the random draws of now. The layer is called for each part of a window that is
-/// carried or looked at apart. Throws for a layer in both directions, whose outputs depend on steps to come. Call it
-/// outside of any tape.
+/// carried or looked at apart. Throws for a layer in both directions or in reverse, whose outputs depend on steps to come,
+/// and for `last_only` and `stateful` ones. Call it outside of any tape.
 template <class C, class L, class U = detail::NoUpdate>
 TruncatedResult truncated(const Recurrent<C>& rnn, const Tensor& xs, typename Recurrent<C>::State& state,
                           const TruncatedOptions& options, L&& loss, U&& update = {}) {
   using S = typename Recurrent<C>::State;
-  const int64_t time_axis = rnn.options().batch_first ? 1 : 0;
+  const int64_t time_axis = rnn.options().batch_first && xs.rank() > 2 ? 1 : 0;
   const auto run = [&](int64_t first, int64_t count, const S& from) {
     return rnn(detail::steps_of(xs, time_axis, first, count), from);
   };
-  const int64_t count = detail::truncated_steps(xs, rnn.options());
+  const int64_t count = detail::truncated_steps(xs, time_axis, rnn.options());
   detail::TruncatedStepsOf steps(run, std::as_const(state), loss, update);
   TruncatedResult result = detail::truncated(steps, count, time_axis, options);
   state = std::move(steps.state);

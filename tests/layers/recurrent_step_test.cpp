@@ -162,8 +162,10 @@ TEST_CASE("steps keep to the layer's options", "[step]") {
 
 TEST_CASE("steps that cannot be are refused", "[step]") {
   const LSTM both(4, 5, {.bidirectional = true}), back(4, 5, {.reverse = true}), one(4, 5);
-  CHECK_THROWS_WITH(both.step(ones({3, 4})), contains_text("[Recurrent] step() is for a layer that runs forward"));
-  CHECK_THROWS_WITH(back.step(ones({3, 4})), contains_text("[Recurrent] step() is for a layer that runs forward"));
+  CHECK_THROWS_WITH(both.step(ones({3, 4})),
+                    contains_text("[Recurrent] step() is for a layer that runs forward"));
+  CHECK_THROWS_WITH(back.step(ones({3, 4})),
+                    contains_text("[Recurrent] step() is for a layer that runs forward"));
   CHECK_THROWS_WITH(one.step(ones({3, 5})),
                     contains_text("step() expected input [N, I] of width 4, got float32 [3, 5]"));
   CHECK_THROWS_WITH(one.step(ones({1, 3, 4})), contains_text("got float32 [1, 3, 4]"));

@@ -248,12 +248,19 @@ TEST_CASE("truncations that make no sense are refused, and nothing is changed", 
                     contains_text("[truncated] expected k1 of at least 1 step, got 0"));
   CHECK_THROWS_WITH(run({.k1 = 3, .k2 = 2}),
                     contains_text("[truncated] k2 = 2 steps back is less than the k1 = 3"));
-  const GRU both(3, 4, {.bidirectional = true});
-  GRU::State none;
-  CHECK_THROWS_WITH(truncated(both, setting.xs, none, {.k1 = 1, .k2 = 1}, loss),
-                    contains_text("[truncated] a layer in both directions has no state to carry"));
-  CHECK_THROWS_WITH(truncated(setting.rnn, ones({4, 3}), none, {.k1 = 1, .k2 = 1}, loss),
-                    contains_text("expected a sequence [T, N, I], got float32 [4, 3]"));
+  const auto refused = [&](const RecurrentOptions& options, const Tensor& xs) {
+    GRU::State none;
+    truncated(GRU(3, 4, options), xs, none, {.k1 = 1, .k2 = 1}, loss);
+  };
+  CHECK_THROWS_WITH(refused({.bidirectional = true}, setting.xs),
+                    contains_text("[truncated] expected a layer that runs forward"));
+  CHECK_THROWS_WITH(refused({.reverse = true}, setting.xs),
+                    contains_text("[truncated] expected a layer that runs forward"));
+  CHECK_THROWS_WITH(refused({.last_only = true}, setting.xs), contains_text("last_only gives no outputs"));
+  CHECK_THROWS_WITH(refused({.stateful = true}, setting.xs),
+                    contains_text("stateful layer carries a state of its own"));
+  CHECK_THROWS_WITH(refused({.batch_first = true}, ones({4})),
+                    contains_text("expected a sequence [N, T, I], got float32 [4]"));
   CHECK_THROWS_WITH(truncated(setting.rnn, setting.xs, state, {.k1 = 2, .k2 = 3},
                               [](const Tensor& outputs, int64_t) { return outputs; }),
                     contains_text("the loss function must return one number, got float64 [2, 2, 4]"));
