@@ -1,16 +1,16 @@
 // Products of few rows with a matrix that stays: packed once, as the weights of a 1x1 convolution, whose kernels
 // reach the machine's best rate with as few as four rows (measured on AVX2: 97 GFLOP/s with 4 x 200 x 800, where
 // sgemm has 76, and 100 with 20 x 650 x 2600, where it has 63).
-#include <array>
-#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "framework/op.h"
 #include "framework/parallel.h"
 #include "ops/onednn/engine.h"
 #include "ops/onednn/gemm.h"
+#include "ops/onednn/kept.h"
 
 namespace reel::detail {
 namespace {
@@ -97,41 +97,74 @@ Tensor packed_matrix(const Tensor& matrix, bool by_columns, const dnnl::memory::
   return packed;
 }
 
-/// Convolutions made before, by rows, inner, columns and the threads that they may use.
+/// Convolutions made before, by rows, inner, columns and the threads that they may use: of a batch with lengths one
+/// for each number of rows that is left.
 const RowConvolution& kept_convolution(int64_t rows, int64_t inner, int64_t columns) {
-  constexpr size_t kept_at_most = 256;
-  static thread_local std::map<std::array<int64_t, 4>, RowConvolution> kept;
-  const std::array<int64_t, 4> key{rows, inner, columns, num_threads()};
-  const auto found = kept.find(key);
-  if (found != kept.end()) return found->second;
-  if (kept.size() >= kept_at_most) kept.clear();
-  return kept[key] = make_row_convolution(rows, inner, columns);
+  static thread_local Kept<RowConvolution> kept(1024);
+  return kept.get({rows, inner, columns, num_threads()},
+                  [&](const PrimitiveKey&) { return make_row_convolution(rows, inner, columns); });
+}
+
+/// Which values the parts hold. Empty where that cannot be told, as somebody else may write to their memory.
+PrimitiveKey contents_of(std::span<const MatrixPart> parts, bool transposed) {
+  PrimitiveKey key{transposed};
+  for (const MatrixPart& part : parts) {
+    const Tensor& m = part.matrix;
+    Storage& storage = *m.impl()->storage;
+    if (storage.owner) return {};
+    key.insert(key.end(), {reinterpret_cast<int64_t>(&storage), m.version(),
+                           static_cast<const std::byte*>(m.raw_bytes()) - storage.data, m.shape()[0],
+                           m.shape()[1], m.strides()[0], m.strides()[1], part.transposed});
+  }
+  return key;
+}
+
+struct Packed {
+  dnnl::memory::desc form;
+  Tensor values;
+  std::vector<Tensor> parts;  // alive, as an address stands for them
+};
+
+/// Matrices packed before, by contents: those of nets that are no longer trained.
+Packed& kept_packed(const PrimitiveKey& contents) {
+  static thread_local Kept<Packed> kept(32);
+  return const_cast<Packed&>(kept.get(contents, [](const PrimitiveKey&) { return Packed{}; }));
 }
 
 }  // namespace
 
 std::vector<std::unique_ptr<RowProduct>> pack_rows(std::span<const MatrixPart> parts, bool transposed,
                                                    std::span<const int64_t> rows) {
-  const MatrixPart whole = join(parts);
-  const bool by_columns = whole.transposed != transposed;
-  const Shape& shape = whole.matrix.shape();
+  const DType dtype = parts[0].matrix.dtype();
+  int64_t inner = 0, columns = 0;  // of the parts side by side
+  for (const MatrixPart& part : parts) {
+    columns += part.matrix.shape()[part.transposed ? 0 : 1];
+    inner = part.matrix.shape()[part.transposed ? 1 : 0];
+  }
+  if (transposed) std::swap(inner, columns);
+  // While a tape records, the next step will have other weights.
+  const PrimitiveKey contents =
+      !recording() && dtype == DType::float32 ? contents_of(parts, transposed) : PrimitiveKey{};
+  Packed fresh;
+  Packed& packed = contents.empty() ? fresh : kept_packed(contents);
+  MatrixPart whole;
   std::vector<std::unique_ptr<RowProduct>> result;
   try {
-    dnnl::memory::desc form;
-    Tensor packed;
     for (int64_t count : rows) {
       const RowConvolution made =
-          whole.matrix.dtype() == DType::float32
-              ? kept_convolution(count, shape[by_columns ? 1 : 0], shape[by_columns ? 0 : 1])
-              : RowConvolution{};
+          dtype == DType::float32 ? kept_convolution(count, inner, columns) : RowConvolution{};
+      const bool fits = made.primitive && packed.values.defined() && packed.form == made.weights;
+      if (!fits && !whole.matrix.defined()) whole = join(parts);
       if (!made.primitive) {
         result.push_back(std::make_unique<PlainProduct>(whole, transposed, count));
         continue;
       }
-      if (!packed.defined() || form != made.weights)
-        packed = packed_matrix(whole.matrix, by_columns, made.weights);
-      form = made.weights;
-      result.push_back(std::make_unique<PackedProduct>(made, packed));
+      if (!fits) {
+        packed = {
+            made.weights, packed_matrix(whole.matrix, whole.transposed != transposed, made.weights), {}};
+        for (const MatrixPart& part : parts) packed.parts.push_back(part.matrix);
+      }
+      result.push_back(std::make_unique<PackedProduct>(made, packed.values));
     }
   } catch (const dnnl::error& error) {
     fail("[matmul] oneDNN failed: {} (status {})",

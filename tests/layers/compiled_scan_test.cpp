@@ -189,6 +189,28 @@ TEST_CASE("compiled float32 loops equal the steps, wide enough for several tiles
   CHECK(difference(state[1], stepped[1], 2e-6) == "");
 }
 
+TEST_CASE("weights that were packed for a call without a tape are packed anew once they have changed",
+          "[compiled]") {
+  manual_seed(4);
+  LSTMCell cell(8, 16);
+  const Tensor x = randn({3, 5, 8});
+  const auto last = [&] { return scan(cell, x, {zeros({5, 16}), zeros({5, 16})}).state.h; };
+  const auto stepped = [&] {
+    LSTMState state{zeros({5, 16}), zeros({5, 16})};
+    for (const Tensor& row : unbind(x)) state = cell.step(row, state);
+    return state.h;
+  };
+  CHECK(difference(last(), stepped(), 1e-6) == "");
+  CHECK(difference(last(), stepped(), 1e-6) == "");
+  cell.weight_hh.copy_(randn({64, 16}));
+  CHECK(difference(last(), stepped(), 1e-6) == "");
+  cell.weight_hh = randn({64, 16});
+  CHECK(difference(last(), stepped(), 1e-6) == "");
+  const LSTMCell other(8, 16);
+  cell.weight_hh = narrow(cat({other.weight_hh, other.weight_hh * 2}), 0, 64, 64);
+  CHECK(difference(last(), stepped(), 1e-6) == "");
+}
+
 TEST_CASE("what a step does that no plan can repeat is said, and left to the eager scan", "[compiled]") {
   struct Reads : Cell {
     REEL_FIELDS()
