@@ -25,18 +25,19 @@ enum class ColumnType : uint8_t {
 
 struct ColumnOptions {
   ColumnType type = ColumnType::automatic;
-  std::optional<int64_t> fill;  ///< What a missing field of an integer column becomes.
-  std::vector<std::string>
-      categories;  ///< The list, others being an error; empty: what occurs, sorted by bytes.
+  std::optional<int64_t> fill = {};  ///< What a missing field of an integer column becomes.
+  /// The list, any other being an error; empty: what occurs, sorted by bytes.
+  std::vector<std::string> categories = {};
 };
 
 struct CsvOptions {
   char delimiter = ',';  ///< '\t' for TSV.
   char quote = '"';      ///< Set to a byte that does not occur, such as '\1', nothing is quoted.
   bool header = true;    ///< Whether the first row has the columns' names; else they are "0", "1", ...
-  std::vector<std::string> names;          ///< Other names, as many as there are columns.
-  std::vector<std::string> missing{{""}};  ///< The fields, unquoted, that stand for no value.
-  std::vector<std::pair<std::string, ColumnOptions>> columns;  ///< By name; those not named are automatic.
+  std::vector<std::string> names = {};      ///< Other names, as many as there are columns.
+  std::vector<std::string> missing = {""};  ///< The fields, unquoted, that stand for no value.
+  std::vector<std::pair<std::string, ColumnOptions>> columns =
+      {};  ///< By name; those not named are automatic.
 };
 
 struct Column {

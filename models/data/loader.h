@@ -22,9 +22,10 @@ namespace reel {
 
 struct LoaderOptions {
   int64_t batch_size = 1;
-  bool shuffle = false;                    ///< Each epoch in another random order.
-  std::shared_ptr<const Sampler> sampler;  ///< Another order than these two; not together with `shuffle`.
-  bool drop_last = false;                  ///< Leaves out a last batch that would be short.
+  bool shuffle = false;  ///< Each epoch in another random order.
+  std::shared_ptr<const Sampler> sampler =
+      {};                  ///< Another order than these two; not together with `shuffle`.
+  bool drop_last = false;  ///< Leaves out a last batch that would be short.
   int64_t workers = 0;   ///< Threads that make batches; with 0 the caller's makes each when it is asked for.
   int64_t prefetch = 2;  ///< Batches for each worker that are made, or being made, before they are asked for.
   uint64_t seed = 0;

@@ -53,8 +53,8 @@ std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights, Wei
 
 struct BucketOptions {
   int64_t buckets = 8;  ///< Without `boundaries`: buckets of about equally many samples.
-  std::vector<int64_t>
-      boundaries;       ///< Ascending; bucket i has the lengths below boundaries[i], the last has the rest.
+  /// Ascending; bucket i has the lengths below boundaries[i], the last has the rest.
+  std::vector<int64_t> boundaries = {};
   bool shuffle = true;  ///< Within buckets, and the batches among each other.
 };
 /// Batches of samples of similar length, so that little is padded: lengths[i] is that of sample i. Each sample occurs
