@@ -35,17 +35,17 @@ struct CsvOptions {
   char quote = '"';      ///< Set to a byte that does not occur, such as '\1', nothing is quoted.
   bool header = true;    ///< Whether the first row has the columns' names; else they are "0", "1", ...
   std::vector<std::string> names = {};      ///< Other names, as many as there are columns.
-  std::vector<std::string> missing = {""};  ///< The fields, unquoted, that stand for no value.
-  std::vector<std::pair<std::string, ColumnOptions>> columns =
-      {};  ///< By name; those not named are automatic.
+  std::vector<std::string> missing = {""};  ///< The fields that stand for no value; empty quotes do not.
+  /// By name; those not named are automatic.
+  std::vector<std::pair<std::string, ColumnOptions>> columns = {};
 };
 
 struct Column {
   std::string name;
   ColumnType type = ColumnType::text;
   std::vector<double> reals;  ///< Of a real column.
-  std::vector<int64_t>
-      integers;  ///< Of an integer column; of a category column, the numbers in `categories`.
+  /// Of an integer column; of a category column, the numbers in `categories`.
+  std::vector<int64_t> integers;
   std::vector<std::string> texts;       ///< Of a text column.
   std::vector<std::string> categories;  ///< Of a category column.
 

@@ -92,12 +92,13 @@ Shape checked_shape(std::span<const uint64_t> extents, const NumberFormat& forma
                    std::string(1, format.kind), format.size);
   check<FileError>(extents.size() <= Shape::max_rank, "an array of {} axes; tensors have at most {}",
                    extents.size(), Shape::max_rank);
-  // Extents may be huge where another one is 0: strides must not overflow either.
-  uint64_t count = 1, product = format.size;
+  // Extents may be huge where another one is 0: strides must not overflow either, of the widest type.
+  constexpr uint64_t widest = 8, most = std::numeric_limits<int64_t>::max() / 2;
+  uint64_t count = 1, product = widest;
   Shape shape;
   for (uint64_t extent : extents) {
-    const bool fits = !__builtin_mul_overflow(product, std::max<uint64_t>(extent, 1), &product) &&
-                      product <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+    const bool fits =
+        !__builtin_mul_overflow(product, std::max<uint64_t>(extent, 1), &product) && product <= most;
     check<FileError>(fits, "an extent of {} makes the array too large", extent);
     count *= extent;
     shape.push_back(static_cast<int64_t>(extent));

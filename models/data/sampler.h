@@ -55,7 +55,7 @@ struct BucketOptions {
   int64_t buckets = 8;  ///< Without `boundaries`: buckets of about equally many samples.
   /// Ascending; bucket i has the lengths below boundaries[i], the last has the rest.
   std::vector<int64_t> boundaries = {};
-  bool shuffle = true;  ///< Within buckets, and the batches among each other.
+  bool shuffle = true;  ///< Within buckets, and the batches among each other; else by length.
 };
 /// Batches of samples of similar length, so that little is padded: lengths[i] is that of sample i. Each sample occurs
 /// once, in a batch from one bucket; the last batch of each bucket may be short, and drop_last leaves those out.

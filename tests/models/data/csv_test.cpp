@@ -22,10 +22,7 @@ Table parse(const std::string& text, const CsvOptions& options = {}) {
 /// Rows of a table without a header, whose fields are all taken as text.
 std::vector<Texts> rows(const std::string& text, CsvOptions options = {}) {
   options.header = false;
-  const size_t fields =
-      static_cast<size_t>(
-          std::count(text.begin(), text.begin() + static_cast<int64_t>(text.find('\n')), options.delimiter)) +
-      1;
+  const size_t fields = parse(text, options).columns.size();
   for (size_t i = 0; i < fields; ++i)
     options.columns.push_back({std::to_string(i), {.type = ColumnType::text}});
   const Table table = parse(text, options);

@@ -149,7 +149,7 @@ TEST_CASE("the sampler decides about batches", "[loader]") {
                      {.batch_size = 2,
                       .sampler = bucket_sampler({9, 1, 8, 2}, {.boundaries = {5}, .shuffle = false}),
                       .workers = 1});
-  CHECK(indices_of_epoch(buckets) == std::vector<int64_t>{1, 3, 0, 2});
+  CHECK(indices_of_epoch(buckets) == std::vector<int64_t>{1, 3, 2, 0});
   DataLoader weighted(numbered(3), {.batch_size = 2, .sampler = weighted_sampler({0, 0, 1}, {.count = 5})});
   CHECK(weighted.batches() == 3);
   CHECK(indices_of_epoch(weighted) == std::vector<int64_t>{2, 2, 2, 2, 2});

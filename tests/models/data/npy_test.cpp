@@ -15,6 +15,7 @@ namespace reel {
 namespace {
 
 using Arrays = std::vector<std::pair<std::string, Tensor>>;
+constexpr int no_numpy = 77, no_command = 127;  // exit statuses of read_npz.py and the shell
 constexpr int64_t least = std::numeric_limits<int64_t>::min();
 
 std::string fixture(const std::string& name) { return source_folder() + "/tests/fixtures/data/" + name; }
@@ -161,14 +162,6 @@ TEST_CASE("changing a loaded array does not reach its file", "[npy]") {
 }
 
 TEST_CASE("NumPy reads what was saved", "[npy]") {
-  std::string python;
-  for (const std::string candidate : {"python3", "/usr/bin/python3"})
-    if (python.empty() && std::system((candidate + " -c 'import numpy' 2> /dev/null").c_str()) == 0)
-      python = candidate;
-  if (python.empty()) {
-    WARN("skipped: there is no python3 with numpy");
-    return;
-  }
   const TemporaryFolder folder;
   const Arrays arrays = {{"float32", grid(DType::float32, 0.25)},
                          {"float64", grid(DType::float64, 0.125)},
@@ -180,12 +173,18 @@ TEST_CASE("NumPy reads what was saved", "[npy]") {
                          {"empty", zeros({3, 0, 2})},
                          {"layer/größe", arange(3)}};
   save_npy(folder / "a.npy", arrays[0].second);
-  for (const bool compress : {false, true}) {
-    save_npz(folder / "a.npz", arrays, {.compress = compress});
-    const std::string command = python + " " + source_folder() + "/tests/fixtures/read_npz.py " +
-                                (folder / "a.npz").string() + " " + (folder / "a.npy").string();
-    CHECK(std::system(command.c_str()) == 0);
+  save_npz(folder / "a.npz", arrays);
+  save_npz(folder / "b.npz", arrays, {.compress = true});
+  int status = no_numpy;
+  for (const std::string python : {"python3", "/usr/bin/python3"}) {
+    std::string command = python + " " + source_folder() + "/tests/fixtures/read_npz.py";
+    for (const char* name : {"a.npy", "a.npz", "b.npz"}) command += " " + (folder / name).string();
+    if (status == no_numpy || status == no_command) status = WEXITSTATUS(std::system(command.c_str()));
   }
+  if (status == no_numpy || status == no_command)
+    WARN("skipped: there is no python3 with numpy");
+  else
+    CHECK(status == 0);
 }
 
 TEST_CASE("headers are read as Python writes them", "[npy]") {
@@ -195,7 +194,7 @@ TEST_CASE("headers are read as Python writes them", "[npy]") {
   CHECK(
       parse(header("{ 'descr' : '=u1' ,\n'shape': ( 1 , 2 , ), 'fortran_order': False}  \n") + two).shape() ==
       Shape{1, 2});
-  CHECK(parse(header_of("<u1", "(0, 9223372036854775807)")).numel() == 0);
+  CHECK(parse(header_of("<u1", "(0, 288230376151711744)")).numel() == 0);
 }
 
 TEST_CASE("a .npy file that is malformed is refused", "[npy]") {
@@ -234,6 +233,7 @@ TEST_CASE("a .npy file that is malformed is refused", "[npy]") {
   refuse(header_of("<f4", "(1099511627776,)") + four, "but there are 4");
   refuse(header_of("<f4", "(4294967296, 4294967296)") + four, "makes the array too large");
   refuse(header_of("<f4", "(0, 4294967296, 4294967296)"), "makes the array too large");
+  refuse(header_of("<u1", "(0, 9223372036854775807)"), "makes the array too large");
   refuse(header_of("<f4", "(1, 1, 1, 1, 1, 1, 1, 1, 1)") + four, "an array of 9 axes");
   refuse(header_of("|b1", "(4,)") + std::string("\0\1\2\0", 4), "neither 0 nor 1");
   CHECK_THROWS_WITH(load_npy("/nowhere/a.npy"), contains_text("/nowhere/a.npy: cannot open the file"));
@@ -255,7 +255,8 @@ TEST_CASE("an archive that is malformed is refused", "[npy]") {
       std::string wrong = good;
       wrong[at] = static_cast<char>(wrong[at] ^ flip);
       try {
-        CHECK(parse_archive(wrong).size() <= 2);
+        const size_t count = parse_archive(wrong).size();
+        CHECK(count <= 2);
       } catch (const FileError&) {
       }
     }
