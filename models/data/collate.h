@@ -108,10 +108,10 @@ template <class T> typename Collated<T>::Type collate_samples(std::span<const T*
 /// What Collate makes of samples of type T.
 template <class T> using CollatedOf = typename detail::Collated<T>::Type;
 
-/// How a loader makes a batch unless told otherwise: tensors are stacked along a new axis 0 and must have one shape and
-/// dtype; numbers become a tensor [N], in float32, float64, uint8 or bool as they are, and other integers in int64;
-/// strings a vector; a pair, tuple or array is collated part by part; a struct with REEL_FIELDS or a vector, tensor by
-/// tensor. What is no field of such a struct is the first sample's.
+/// How a loader makes a batch unless told otherwise: tensors are stacked along a new axis 0 and must have one
+/// shape and dtype; numbers become a tensor [N], in float32, float64, uint8 or bool as they are, and other
+/// integers in int64; strings a vector; a pair, tuple or array is collated part by part; a struct with
+/// REEL_FIELDS or a vector, tensor by tensor. What is no field of such a struct is the first sample's.
 struct Collate {
   template <class T> CollatedOf<T> operator()(const std::vector<T>& samples) const {
     check(!samples.empty(), "[Collate] expected samples, got none");
@@ -142,11 +142,12 @@ struct PadSequenceOptions {
   bool batch_first = false;  ///< Batch before time.
   int64_t multiple_of = 1;   ///< T is rounded up to a multiple of this.
 };
-/// Sequences [T_i, ...] that differ in T_i alone, padded at the end. Throws for shapes or dtypes that differ otherwise.
+/// Sequences [T_i, ...] that differ in T_i alone, padded at the end. Throws for shapes or dtypes that differ
+/// otherwise.
 Padded pad_sequences(std::span<const Tensor> sequences, const PadSequenceOptions& options = {});
 
-/// A collate function for sequences: pads samples that are Tensors; of samples that are pairs, pads `first` and collates
-/// `second` as Collate does (a class or another target for the whole sequence).
+/// A collate function for sequences: pads samples that are Tensors; of samples that are pairs, pads `first`
+/// and collates `second` as Collate does (a class or another target for the whole sequence).
 struct PadCollate {
   PadSequenceOptions options;
 

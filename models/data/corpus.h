@@ -12,15 +12,16 @@
 
 namespace reel {
 
-/// A file mapped into memory: opened at once, read page by page as it is used, and shared by copies. Nobody should cut
-/// the file off while they live.
+/// A file mapped into memory: opened at once, read page by page as it is used, and shared by copies. Nobody
+/// should cut the file off while they live.
 class MappedFile {
  public:
   /// Throws FileError for anything but a regular file that can be read.
   explicit MappedFile(const std::string& path);
   std::string_view text() const { return text_; }
-  /// The file as numbers of this machine's byte order: a vector that shares the mapping; changing it does not reach the
-  /// file. Throws FileError if the size is no multiple of an element's, or a bool is neither 0 nor 1.
+  /// The file as numbers of this machine's byte order: a vector that shares the mapping; changing it does not
+  /// reach the file. Throws FileError if the size is no multiple of an element's, or a bool is neither 0 nor
+  /// 1.
   Tensor tensor(DType dtype = DType::uint8) const;
 
  private:
@@ -32,8 +33,8 @@ class MappedFile {
 /// The whole of a file; one that is gzip is unpacked. Throws FileError.
 std::string read_corpus(const std::string& path);
 
-/// The lines of a text, as a data set of strings. A line ends at "\n" or "\r\n", which is no part of it, or at the end of
-/// the file. Copies share the text.
+/// The lines of a text, as a data set of strings. A line ends at "\n" or "\r\n", which is no part of it, or
+/// at the end of the file. Copies share the text.
 class TextLines {
  public:
   /// Of a file, which is mapped, or unpacked if it is gzip. Throws FileError.

@@ -64,11 +64,12 @@ struct Table {
   Tensor matrix(const std::vector<std::string>& names, DType dtype = DType::float32) const;
 };
 
-/// Reads a table by the rules of RFC 4180: a field in quotes may hold delimiters, line ends and doubled quotes. Rows end at
-/// CR LF, LF or CR; empty lines are passed over; spaces are part of a field, but those around a number; a UTF-8 byte order
-/// mark is passed over. A file that is gzip is unpacked. Throws FileError naming the file, and the line and column where
-/// there is one, for a row with another number of fields, a quote where none may be or that does not end, a field that is
-/// not of the column's type, and two columns of one name; throws Error for options of columns that the file does not have.
+/// Reads a table by the rules of RFC 4180: a field in quotes may hold delimiters, line ends and doubled
+/// quotes. Rows end at CR LF, LF or CR; empty lines are passed over; spaces are part of a field, but those
+/// around a number; a UTF-8 byte order mark is passed over. A file that is gzip is unpacked. Throws FileError
+/// naming the file, and the line and column where there is one, for a row with another number of fields, a
+/// quote where none may be or that does not end, a field that is not of the column's type, and two columns of
+/// one name; throws Error for options of columns that the file does not have.
 Table load_csv(const std::string& path, const CsvOptions& options = {});
 /// The same from memory; `name` is what errors begin with.
 Table parse_csv(std::span<const std::byte> bytes, const CsvOptions& options = {},

@@ -3,7 +3,7 @@
 #include <csv.h>
 
 #include <new>
-#include <optional>
+#include <utility>
 
 #include "framework/error.h"
 
@@ -12,11 +12,13 @@ namespace {
 
 constexpr size_t buffer_step = 1 << 14;  // by which libcsv's buffer for a field grows
 
-/// Takes the fields from libcsv, whose functions know nothing of exceptions: what is wrong is kept until it returns.
+/// Takes the fields from libcsv, whose functions know nothing of exceptions: what is wrong is kept until it
+/// returns.
 class FieldTaker {
  public:
   CsvFields fields;
-  uint64_t line = 1;  // that is being parsed
+  uint64_t line = 1;        // that is being parsed
+  uint64_t begin_line = 1;  // of the row that is being parsed
 
   static void field(void* text, size_t size, void* self) { static_cast<FieldTaker*>(self)->take(text, size); }
   static void row(int, void* self) { static_cast<FieldTaker*>(self)->end_row(); }
@@ -30,7 +32,7 @@ class FieldTaker {
   void take(const void* text, size_t size) noexcept {
     if (stopped()) return;
     try {
-      if (count_ == 0) fields.lines.push_back(begin_line_);
+      if (count_ == 0) fields.lines.push_back(begin_line);
       if (fields.lines.size() == 1) fields.columns.emplace_back();
       if (count_ < fields.columns.size())
         fields.columns[count_].add({static_cast<const char*>(text), text ? size : 0},
@@ -50,10 +52,6 @@ class FieldTaker {
   }
   bool stopped() const { return wrong_ || out_of_memory_; }
 
- public:
-  uint64_t begin_line_ = 1;  // of the row that is being parsed
-
- private:
   size_t count_ = 0;
   bool wrong_ = false, out_of_memory_ = false;
   uint64_t wrong_row_line_ = 0;
@@ -98,12 +96,12 @@ CsvFields split_csv(std::string_view text, char delimiter, char quote) {
     if (error == CSV_ENOMEM || error == CSV_ETOOBIG) throw std::bad_alloc();
     fail<FileError>(
         "line {}: a quote that does not end, or stands where none may be, in the row that begins at line {}",
-        {std::to_string(taker.line), std::to_string(taker.begin_line_)});
+        {std::to_string(taker.line), std::to_string(taker.begin_line)});
   };
   // Line by line, so that each row's line is known.
   for (; !text.empty(); ++taker.line) {
     const size_t length = line_length(text);
-    if (parser.between_rows()) taker.begin_line_ = taker.line;
+    if (parser.between_rows()) taker.begin_line = taker.line;
     fail_if(csv_parse(&parser.state, text.data(), length, FieldTaker::field, FieldTaker::row, &taker) !=
             length);
     text.remove_prefix(length);

@@ -1,5 +1,5 @@
-// Data by index: what a data set is, and the ones made from tensors, functions and other data sets. Reading files is the
-// business of the readers beside this; batches are the loader's.
+// Data by index: what a data set is, and the ones made from tensors, functions and other data sets. Reading
+// files is the business of the readers beside this; batches are the loader's.
 #pragma once
 
 #include <array>
@@ -17,11 +17,12 @@
 
 namespace reel {
 
-/// Anything with `size()` and `get(index) -> sample`, both const. A sample is a Tensor, a number, a struct with
-/// REEL_FIELDS, or a pair, tuple, array or vector of these; any other type for those who collate by themselves.
+/// Anything with `size()` and `get(index) -> sample`, both const. A sample is a Tensor, a number, a struct
+/// with REEL_FIELDS, or a pair, tuple, array or vector of these; any other type for those who collate by
+/// themselves.
 ///
-/// A loader with workers calls get() from several threads at once. Random numbers that get() draws from default_random()
-/// (the default of rand, bernoulli and the like) are the sample's own there: see DataLoader.
+/// A loader with workers calls get() from several threads at once. Random numbers that get() draws from
+/// default_random() (the default of rand, bernoulli and the like) are the sample's own there: see DataLoader.
 template <class D>
 concept Dataset = requires(const D& data, int64_t index) {
   { data.size() } -> std::convertible_to<int64_t>;
@@ -42,8 +43,8 @@ std::vector<std::vector<int64_t>> random_parts(int64_t size, const std::vector<d
                                                uint64_t seed);
 }  // namespace detail
 
-/// Tensors with the samples along axis 0, all equally many. A sample is a row: a Tensor where there is one tensor, else
-/// an array of N. Rows are views.
+/// Tensors with the samples along axis 0, all equally many. A sample is a row: a Tensor where there is one
+/// tensor, else an array of N. Rows are views.
 template <size_t N> class TensorDataset {
  public:
   using Sample = std::conditional_t<N == 1, Tensor, std::array<Tensor, N>>;
@@ -92,7 +93,8 @@ class FunctionDataset {
   F function_;
 };
 
-/// Some samples of a data set, in the order given; an index may occur more than once. Copies share the data set.
+/// Some samples of a data set, in the order given; an index may occur more than once. Copies share the data
+/// set.
 template <Dataset D> class Subset {
  public:
   /// Throws for an index that the data set does not have.
@@ -141,9 +143,9 @@ requires((std::same_as<SampleOf<First>, SampleOf<Rest>> && ...)) class Concat {
   std::tuple<First, Rest...> datasets_;
 };
 
-/// A data set whose samples go through a function, called as function(sample) or function(sample, random) each time that
-/// one is asked for; `random` is default_random(), which in a loader is the sample's own stream. Called from several
-/// threads at once.
+/// A data set whose samples go through a function, called as function(sample) or function(sample, random)
+/// each time that one is asked for; `random` is default_random(), which in a loader is the sample's own
+/// stream. Called from several threads at once.
 template <Dataset D, class F> class Mapped {
  public:
   Mapped(D dataset, F function) : dataset_(std::move(dataset)), function_(std::move(function)) {}
@@ -160,9 +162,10 @@ template <Dataset D, class F> class Mapped {
   F function_;
 };
 
-/// The data set in disjoint parts that hold each sample once, drawn at random; the same seed gives the same parts.
-/// `shares` are counts that add up to the size, or fractions that add up to 1: of those each part gets its fraction
-/// rounded down, and what is left goes one by one to the first parts. The parts share the data set.
+/// The data set in disjoint parts that hold each sample once, drawn at random; the same seed gives the same
+/// parts. `shares` are counts that add up to the size, or fractions that add up to 1: of those each part gets
+/// its fraction rounded down, and what is left goes one by one to the first parts. The parts share the data
+/// set.
 template <Dataset D>
 std::vector<Subset<D>> random_split(D dataset, const std::vector<double>& shares, uint64_t seed = 0) {
   auto shared = std::make_shared<const D>(std::move(dataset));

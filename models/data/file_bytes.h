@@ -30,10 +30,11 @@ inline std::string_view as_text(Bytes bytes) {
 inline Bytes as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
 
 bool is_gzip(Bytes bytes);
-/// What gzip data unpacks to. Memory grows with what has come out, to no more than `most` bytes, beyond which it throws.
-/// Throws FileError, without a path, for data that is damaged or cut off.
-std::string unpack_gzip(Bytes bytes, size_t most = SIZE_MAX);
-/// The most that so many bytes of deflate data can unpack to (a run of 258 for a code of two bits, and the first block).
+/// What gzip data unpacks to; memory grows with what has come out. Throws FileError, without a path, for data
+/// that is damaged or cut off.
+std::string unpack_gzip(Bytes bytes);
+/// The most that so many bytes of deflate data can unpack to (a run of 258 for a code of two bits, and the
+/// first block).
 uint64_t most_inflated(uint64_t bytes);
 
 /// Calls f; puts `name` and a colon before the text of a FileError that comes out.

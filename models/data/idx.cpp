@@ -5,7 +5,8 @@
 #include "models/data/file_bytes.h"
 #include "models/data/number_format.h"
 
-// The format: two bytes of 0, the type, the number of axes, each extent in 4 bytes, the numbers; all big-endian.
+// The format: two bytes of 0, the type, the number of axes, each extent in 4 bytes, the numbers; all
+// big-endian.
 
 namespace reel {
 namespace {

@@ -19,7 +19,8 @@ Random stream_of(uint64_t seed, int64_t epoch, Stream stream, int64_t place) {
   return derived_stream(seed, static_cast<uint64_t>(epoch) * streams + stream, static_cast<uint64_t>(place));
 }
 
-/// In its scope a batch can be made without a trace: no recording, one thread, and the random stream put back.
+/// In its scope a batch can be made without a trace: no recording, one thread, and the random stream put
+/// back.
 class Aside {
  public:
   Aside() : random_(default_random()) {}
@@ -73,8 +74,9 @@ void BatchPlace::collate() {
   default_random() = stream_of(seed_, epoch_, collate_stream, first_);
 }
 
-/// The workers take the epoch's batches in order, each the next one that nobody has, as long as there is room among the
-/// slots: batch b goes to slot b modulo their number, which is free once batch b - slots has been handed out.
+/// The workers take the epoch's batches in order, each the next one that nobody has, as long as there is room
+/// among the slots: batch b goes to slot b modulo their number, which is free once batch b - slots has been
+/// handed out.
 struct LoaderCore::Work {
   std::unique_ptr<const BatchMaker> maker;
   const int64_t size;
@@ -226,7 +228,8 @@ struct LoaderCore::Work {
   Work& operator=(const Work&) = delete;
 };
 
-// `delivered` and `epoch` are changed by the loader's own thread alone, which therefore reads them without the lock.
+// `delivered` and `epoch` are changed by the loader's own thread alone, which therefore reads them without
+// the lock.
 
 LoaderCore::LoaderCore(std::unique_ptr<const BatchMaker> maker, int64_t size, LoaderOptions options)
     : work_(std::make_unique<Work>(std::move(maker), size, std::move(options))) {}

@@ -1,5 +1,5 @@
-// Batches of a data set, made ahead by worker threads, in an order that depends on the seed and the epoch alone; and the
-// place in that order, which can be saved and restored.
+// Batches of a data set, made ahead by worker threads, in an order that depends on the seed and the epoch
+// alone; and the place in that order, which can be saved and restored.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,8 @@ struct LoaderState {
   bool operator==(const LoaderState&) const = default;
 };
 
-/// What getting a sample, or collating a batch, has thrown, at the place of the batch. The message names the sample.
+/// What getting a sample, or collating a batch, has thrown, at the place of the batch. The message names the
+/// sample.
 class SampleError : public Error {
  public:
   SampleError(const std::string& message, int64_t index, int64_t batch, int64_t epoch,
@@ -126,17 +127,19 @@ class LoaderCore {
 ///     DataLoader loader(TensorDataset(x, y), {.batch_size = 32, .shuffle = true, .workers = 2});
 ///     for (auto& [inputs, targets] : loader) ...   // one epoch; the same loop again is the next one
 ///
-/// The order of an epoch is a function of seed and epoch. While a sample is got, default_random() is a stream made from
-/// the seed, the epoch and the sample's place in it, and while a batch is collated, one of the batch: what comes out is
-/// bit for bit the same whatever the number of workers, in a restored loader too. Nothing is recorded on a tape.
+/// The order of an epoch is a function of seed and epoch. While a sample is got, default_random() is a stream
+/// made from the seed, the epoch and the sample's place in it, and while a batch is collated, one of the
+/// batch: what comes out is bit for bit the same whatever the number of workers, in a restored loader too.
+/// Nothing is recorded on a tape.
 ///
-/// With workers, get() and the collate function are called from several threads at once, each of which uses no others.
-/// What they throw reaches the caller as a SampleError when the batch is asked for; that batch then counts as handed
-/// out, so that whoever asks again gets the one after it. Destroying the loader waits for samples that are being got.
-/// A loader itself belongs to one thread at a time.
+/// With workers, get() and the collate function are called from several threads at once, each of which uses
+/// no others. What they throw reaches the caller as a SampleError when the batch is asked for; that batch
+/// then counts as handed out, so that whoever asks again gets the one after it. Destroying the loader waits
+/// for samples that are being got. A loader itself belongs to one thread at a time.
 template <class Batch> class DataLoader {
  public:
-  /// `collate` makes a batch of a vector of samples. Throws for options that make no sense, and an empty data set.
+  /// `collate` makes a batch of a vector of samples. Throws for options that make no sense, and an empty data
+  /// set.
   template <Dataset D, class C = Collate>
   explicit DataLoader(D dataset, LoaderOptions options = {}, C collate = {})
       : DataLoader(
@@ -178,8 +181,8 @@ template <class Batch> class DataLoader {
 
   /// The place after the batch handed out last, however many were made ahead.
   LoaderState state() const { return core_.state(); }
-  /// Goes on from a place that was saved, with its seed. Throws, and changes nothing, if the state is of a loader with
-  /// another size of data or number of batches.
+  /// Goes on from a place that was saved, with its seed. Throws, and changes nothing, if the state is of a
+  /// loader with another size of data or number of batches.
   void restore(const LoaderState& state) { core_.restore(state); }
   /// Leaves out what is left of this epoch, and begins the given one.
   void start_epoch(int64_t epoch) { core_.start_epoch(epoch); }

@@ -4,8 +4,9 @@
 #include <array>
 #include <charconv>
 
-// The format: "\x93NUMPY", version in two bytes, the header's length (2 bytes little-endian; 4 from version 2 on), the
-// header, which is a dictionary as Python writes it, padded by spaces and a newline, and the numbers.
+// The format: "\x93NUMPY", version in two bytes, the header's length (2 bytes little-endian; 4 from version 2
+// on), the header, which is a dictionary as Python writes it, padded by spaces and a newline, and the
+// numbers.
 //   {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
 
 namespace reel::detail {

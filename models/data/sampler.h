@@ -1,5 +1,5 @@
-// In which order an epoch goes through a data set, and how it is cut into batches: one after the other, shuffled,
-// weighted, or by length. An order is a function of the random stream given, and of nothing else.
+// In which order an epoch goes through a data set, and how it is cut into batches: one after the other,
+// shuffled, weighted, or by length. An order is a function of the random stream given, and of nothing else.
 #pragma once
 
 #include <cstdint>
@@ -24,13 +24,13 @@ struct EpochPlan {
   }
 };
 
-/// Says which samples an epoch has, in which order. To write one of your own, answer order(); or plan(), if the batches
-/// matter too.
+/// Says which samples an epoch has, in which order. To write one of your own, answer order(); or plan(), if
+/// the batches matter too.
 class Sampler {
  public:
   virtual ~Sampler() = default;
-  /// The batches of an epoch over `size` samples; `random` is the epoch's own stream. Unless overridden, the order is
-  /// cut into batches of batch_size, of which the last may be shorter, or is left out.
+  /// The batches of an epoch over `size` samples; `random` is the epoch's own stream. Unless overridden, the
+  /// order is cut into batches of batch_size, of which the last may be shorter, or is left out.
   virtual EpochPlan plan(int64_t size, int64_t batch_size, bool drop_last, Random random) const;
 
  protected:
@@ -46,9 +46,9 @@ struct WeightedOptions {
   int64_t count = 0;        ///< Samples in an epoch; 0: as many as there are weights.
   bool replacement = true;  ///< Whether a sample may be drawn again. If not, `count` weights must be above 0.
 };
-/// Draws sample i with a probability proportional to weights[i]; without replacement, proportional among those that are
-/// left (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006). Weights are finite, at least 0, and
-/// not all 0; there must be as many as samples.
+/// Draws sample i with a probability proportional to weights[i]; without replacement, proportional among
+/// those that are left (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006). Weights
+/// are finite, at least 0, and not all 0; there must be as many as samples.
 std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights, WeightedOptions options = {});
 
 struct BucketOptions {
@@ -57,8 +57,9 @@ struct BucketOptions {
   std::vector<int64_t> boundaries = {};
   bool shuffle = true;  ///< Within buckets, and the batches among each other; else by length.
 };
-/// Batches of samples of similar length, so that little is padded: lengths[i] is that of sample i. Each sample occurs
-/// once, in a batch from one bucket; the last batch of each bucket may be short, and drop_last leaves those out.
+/// Batches of samples of similar length, so that little is padded: lengths[i] is that of sample i. Each
+/// sample occurs once, in a batch from one bucket; the last batch of each bucket may be short, and drop_last
+/// leaves those out.
 std::shared_ptr<const Sampler> bucket_sampler(std::vector<int64_t> lengths, BucketOptions options = {});
 
 namespace detail {

@@ -1,5 +1,5 @@
-// Zip archives in memory: what stands in one, entry by entry, and making one. The library that does it (libzip) stays in
-// zip.cpp. Internal.
+// Zip archives in memory: what stands in one, entry by entry, and making one. The library that does it
+// (libzip) stays in zip.cpp. Internal.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@
 
 namespace reel::detail {
 
-/// False for names that lead out of a folder, or mean different places on different systems: absolute ones, those with
-/// "..", backslashes, colons after the first letter, or control characters.
+/// False for names that lead out of a folder, or mean different places on different systems: absolute ones,
+/// those with "..", backslashes, colons after the first letter, or control characters.
 bool stays_inside(std::string_view name);
 /// A name of a file as messages show it: in quotes, of bounded length, without control characters.
 std::string shown_name(std::string_view name);
@@ -28,8 +28,9 @@ class ZipReader {
     uint64_t packed;  // in the archive
   };
 
-  /// Refuses, before anything is unpacked, an archive with a name that is given twice or does not stay inside, and one
-  /// whose entries claim more than can be unpacked from their bytes, or more bytes than the archive has.
+  /// Refuses, before anything is unpacked, an archive with a name that is given twice or does not stay
+  /// inside, and one whose entries claim more than can be unpacked from their bytes, or more bytes than the
+  /// archive has.
   explicit ZipReader(std::span<const std::byte> archive);
   ZipReader(const ZipReader&) = delete;
   ZipReader& operator=(const ZipReader&) = delete;

@@ -1,5 +1,5 @@
-// NumPy's files: those that NumPy has written (fixtures_data.py) are read, ours are read by NumPy, and what is no such file
-// is refused.
+// NumPy's files: those that NumPy has written (fixtures_data.py) are read, ours are read by NumPy, and what
+// is no such file is refused.
 #include "models/data/npy.h"
 
 #include <cmath>
