@@ -1,5 +1,8 @@
 // A program outside of the tree, against the installed package: a cell of one's own learns to add up its
-// input; ops of one's own have gradients.
+// input; ops of one's own have gradients; data comes from files and a loader.
+#include <reel/models/data/csv.h>
+#include <reel/models/data/loader.h>
+#include <reel/models/data/npy.h>
 #include <reel/reel.h>
 
 #include <cstdio>
@@ -67,6 +70,13 @@ bool own_ops_are_right() {
   return first && second;
 }
 
+/// Whether a table, an archive and a loader, each of which stands on another library, give what they should.
+bool data_is_read(const std::string& path) {
+  save_npz(path, {{"x", parse_csv("a,b\n1,2\n3,4\n").matrix({"a", "b"})}}, {.compress = true});
+  DataLoader loader(TensorDataset(load_npz(path).at(0).second), {.batch_size = 2, .workers = 2});
+  return loader.next()->to_vector<float>() == std::vector<float>{1, 2, 3, 4} && !loader.next();
+}
+
 int main(int, char** argv) {
   manual_seed(3);
   Adder net;
@@ -98,5 +108,5 @@ int main(int, char** argv) {
     refused = true;
   }
   // The sum of ten uniform numbers has variance 10/12: what it costs to know nothing but the mean.
-  return last < 0.1 && same && refused && own_ops_are_right() ? 0 : 1;
+  return last < 0.1 && same && refused && own_ops_are_right() && data_is_read(path + ".npz") ? 0 : 1;
 }
