@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "framework/gradcheck.h"
 #include "framework/random.h"
@@ -57,6 +58,7 @@ class Checker {
     run("second gradients", &Checker::second_gradients);
     run("steps equal sequence", &Checker::steps_equal_sequence);
     run("batch equals rows", &Checker::batch_equals_rows);
+    run("padding changes nothing", &Checker::padding_changes_nothing);
     run("compiled equals eager", &Checker::compiled_equals_eager);
     return report_;
   }
@@ -419,22 +421,37 @@ class Checker {
     }
   }
 
-  void batch_equals_rows() {
+  void batch_equals_rows() { compare_with_rows("in the batch", {}, {}); }
+
+  void padding_changes_nothing() {
+    std::vector<int64_t> lengths;  // not sorted
+    for (int64_t n = 0; n < sizes_.batch; ++n) lengths.push_back(1 + (n + sizes_.steps - 2) % sizes_.steps);
+    for (const bool reverse : {false, true})
+      compare_with_rows(reverse ? "in the padded batch that goes backwards" : "in the padded batch", lengths,
+                        {.reverse = reverse, .lengths = from_vector(lengths)});
+  }
+
+  /// The batch, where row n has lengths[n] steps (all if empty), against each row alone. `where` says which batch.
+  void compare_with_rows(const std::string& where, const std::vector<int64_t>& lengths,
+                         const ScanOptions& options) {
     const bool draws = draws_numbers();
     if (draws) remark_ = "in eval mode only, as the cell draws random numbers while training";
     for (const bool training : {false, true}) {
       if (training && draws) continue;
       const Subject tried = subject(DType::float64, training);
-      const Derivatives batch = derivatives(tried, tried.compiled, x_, states_, {}, false);
+      const Derivatives batch = derivatives(tried, tried.compiled, padded(lengths), states_, options, false);
       const List seeds = seeds_like(results_of(batch.values));
       List sums;
       for (int64_t n = 0; n < sizes_.batch; ++n) {
-        List states, row_seeds{clone(narrow(seeds[0], 1, n, 1))};
+        const int64_t length = lengths.empty() ? sizes_.steps : lengths[static_cast<size_t>(n)];
+        const auto alone = [&](const Tensor& x) { return clone(narrow(narrow(x, 1, n, 1), 0, 0, length)); };
+        List states, row_seeds{alone(seeds[0])};
         for (const Tensor& state : states_) states.push_back(clone(narrow(state, 0, n, 1)));
         for (size_t i = 1; i < seeds.size(); ++i) row_seeds.push_back(clone(narrow(seeds[i], 0, n, 1)));
-        const Derivatives row =
-            derivatives(tried, tried.compiled, clone(narrow(x_, 1, n, 1)), states, {}, false, row_seeds);
-        compare_row(batch, row, n, training);
+        const Derivatives row = derivatives(tried, tried.compiled, alone(x_), states,
+                                            {.reverse = options.reverse}, false, row_seeds);
+        compare_row(batch, row, n, where,
+                    fmt::format("row {} alone{}", n, training ? ", in training mode," : ""));
         for (size_t i = 1 + floating_.size(); i < names_.size(); ++i)
           if (n == 0)
             sums.push_back(row.gradients[i]);
@@ -445,27 +462,43 @@ class Checker {
         comparison_.equal(
             sums[i], batch.gradients[1 + floating_.size() + i], false,
             fmt::format("the gradient of {}, summed over rows alone,", names_[1 + floating_.size() + i]),
-            "in the batch");
+            where);
     }
   }
 
-  void compare_row(const Derivatives& batch, const Derivatives& row, int64_t n, bool training) {
-    const std::string who = fmt::format("row {} alone{}", n, training ? ", in training mode," : "");
-    const auto part = [&](const Tensor& whole, int64_t axis) { return narrow(whole, axis, n, 1); };
-    const Tensor whole = part(batch.values.output, 1);
-    for (int64_t t = 0; t < sizes_.steps; ++t)
+  /// x_ with nans where no step counts.
+  Tensor padded(const std::vector<int64_t>& lengths) const {
+    if (lengths.empty()) return x_;
+    Tensor x = clone(x_);
+    for (size_t n = 0; n < lengths.size(); ++n)
+      narrow(narrow(x, 1, static_cast<int64_t>(n), 1), 0, lengths[n], sizes_.steps - lengths[n])
+          .fill_(std::numeric_limits<double>::quiet_NaN());
+    return x;
+  }
+
+  void compare_row(const Derivatives& batch, const Derivatives& row, int64_t n, const std::string& where,
+                   const std::string& who) {
+    const int64_t length = row.values.output.shape()[0];
+    const auto compare_padding = [&](const Tensor& whole, const std::string& what) {
+      const Tensor after = clone(narrow(narrow(whole, 1, n, 1), 0, length, sizes_.steps - length));
+      comparison_.equal(after, zeros_like(after), true, fmt::format("{} behind the end of row {}", what, n),
+                        "should be");
+    };
+    for (int64_t t = 0; t < length; ++t)
       comparison_.equal(
-          select(row.values.output, 0, t), select(whole, 0, t), false,
-          fmt::format("{} gives another output than in the batch, first at step {}: it", who, t),
-          "in the batch");
+          select(row.values.output, 0, t), narrow(select(batch.values.output, 0, t), 0, n, 1), false,
+          fmt::format("{} gives another output than {}, first at step {}: it", who, where, t), where);
+    compare_padding(batch.values.output, "the output");
     for (size_t i = 0; i < states_.size(); ++i)
-      comparison_.equal(row.values.state[i], part(batch.values.state[i], 0), false,
-                        fmt::format("{} ends in another state than in the batch: tensor {}", who, i),
-                        "in the batch");
-    for (size_t i = 0; i <= floating_.size(); ++i)
-      comparison_.equal(row.gradients[i], part(batch.gradients[i], i == 0 ? 1 : 0), false,
-                        fmt::format("{} has another gradient of {} than in the batch: it", who, names_[i]),
-                        "in the batch");
+      comparison_.equal(row.values.state[i], narrow(batch.values.state[i], 0, n, 1), false,
+                        fmt::format("{} ends in another state than {}: tensor {}", who, where, i), where);
+    comparison_.equal(row.gradients[0], narrow(narrow(batch.gradients[0], 1, n, 1), 0, 0, length), false,
+                      fmt::format("{} has another gradient of x than {}: it", who, where), where);
+    compare_padding(batch.gradients[0], "the gradient of x");
+    for (size_t i = 1; i <= floating_.size(); ++i)
+      comparison_.equal(row.gradients[i], narrow(batch.gradients[i], 0, n, 1), false,
+                        fmt::format("{} has another gradient of {} than {}: it", who, names_[i], where),
+                        where);
   }
 
   void compiled_equals_eager() {

@@ -70,6 +70,7 @@ CellReport check_cell(const Cell& cell, const CellType& type, const CheckSizes& 
 ///   steps equal sequence    step() by hand, scan(), and scan() in two parts
 ///   batch equals rows       each row alone gives what it gives in the batch; values and gradients. In training mode
 ///                           only of a cell that draws no random numbers
+///   padding changes nothing rows of different lengths in one batch, in both directions, against each alone
 ///   compiled equals eager   values, gradients and second gradients, in both directions
 /// A cell that throws has failed. Works on copies: nothing in `cell` changes, and random streams are put back.
 /// Throws an Error for sizes that are too small, and for an object of a class derived from C.

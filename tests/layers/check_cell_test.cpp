@@ -36,7 +36,7 @@ template <class C> void keeps_its_promises(const C& cell, const CheckSizes& size
   const CellReport report = check_cell(cell, sizes);
   INFO(report.text());
   CHECK(report.passed());
-  CHECK(report.checks.size() == 11);
+  CHECK(report.checks.size() == 12);
 }
 
 // Odd cells, as a user would write them
