@@ -176,6 +176,32 @@ struct EndlessGradient : MinimalGatedCell {
   }
 };
 
+/// What it does at a step depends on how long the sequence is.
+struct KnowsTheLength : MinimalGatedCell {
+  double share = 1;
+  KnowsTheLength begin(const SequenceStart& start) const {
+    KnowsTheLength begun = *this;
+    begun.share = 1.0 / static_cast<double>(start.steps);
+    return begun;
+  }
+  Tensor step(const Tensor& x, const Tensor& h) const { return MinimalGatedCell::step(x, h) * share; }
+};
+
+/// y = x^2, which says that for all steps at once it is x^2 + 1.
+struct OtherOverTime {
+  static constexpr std::string_view name = "other_over_time";
+  TensorSpec shape(Inputs in) const { return {in[0].shape(), in[0].dtype()}; }
+  void forward(Inputs in, Tensor& out) const { detail::copy_values(square(in[0]), out); }
+  Saves saves(uint32_t) const { return Saves::input(0); }
+  void vjp(Backward& b) const { b.set(0, b.grad() * b.input(0) * 2); }
+  Tensor over_time(Inputs in, uint32_t) const { return square(in[0]) + 1; }
+};
+struct CompiledOtherwise : MinimalGatedCell {
+  Tensor step(const Tensor& x, const Tensor& h) const {
+    return MinimalGatedCell::step(apply(OtherOverTime(), x), h);
+  }
+};
+
 struct ForgetsAField : Cell {
   Linear in, rec;
   Tensor scale = full({3}, 0.5).requires_grad_();
@@ -288,6 +314,23 @@ TEST_CASE("check_cell names what a wrong cell breaks", "[check_cell]") {
   caught(Throws(), "steps run", {"the cell throws: [matmul]"});
   caught(ThrowsInEval(), "steps run", {"no std::exception"});
   caught(Widens(), "steps run", {"[1, 3]", "[1, 5]"});
+}
+
+TEST_CASE("check_cell goes on after a fault, as far as it can", "[check_cell]") {
+  const auto faults = [](const CellReport& report) {
+    std::vector<std::string> names;
+    for (const CellCheck& one : report.checks)
+      if (!one.passed) names.push_back(one.name);
+    return names;
+  };
+  manual_seed(12);
+  CHECK(faults(check_cell(KnowsTheLength(), small)) ==
+        std::vector<std::string>{"steps equal sequence", "padding changes nothing"});
+  CHECK(faults(check_cell(CompiledOtherwise(), small)) ==
+        std::vector<std::string>{"steps equal sequence", "compiled equals eager"});
+  caught(KnowsTheLength(), "steps equal sequence", {"in two parts", "first at step 0"});
+  CHECK(check_cell(Throws(), small).checks.size() == 1);
+  CHECK(check_cell(OnlyFloat32(), small).checks.size() == 5);
 }
 
 TEST_CASE("check_cell changes nothing: neither the cell nor the random streams", "[check_cell]") {
