@@ -17,7 +17,9 @@
 #include <reel/layers/basic.h>
 #include <reel/layers/buckets.h>
 #include <reel/layers/cells.h>
+#include <reel/layers/check_cell.h>
 #include <reel/layers/convolution.h>
+#include <reel/layers/diagnose.h>
 #include <reel/layers/generation.h>
 #include <reel/layers/initializers.h>
 #include <reel/layers/linear.h>

@@ -103,6 +103,10 @@ GradcheckResult gradcheck(const TensorFunction& f, const std::vector<Tensor>& in
       result.largest_error = relative <= result.largest_error ? result.largest_error : relative;
       if (!(error <= options.absolute + options.relative * std::abs(expected)) && result.passed) {
         result.passed = false;
+        result.input = i;
+        result.element = index;
+        result.gradient = got[static_cast<size_t>(k)];
+        result.by_differences = expected;
         result.message = detail::format("input {} {}, element {}: gradient {}, by differences {}",
                                         {detail::text(i), detail::text(points[i]), index.str(),
                                          detail::text(got[static_cast<size_t>(k)]), detail::text(expected)});

@@ -23,6 +23,10 @@ struct GradcheckResult {
   bool passed = true;
   double largest_error = 0;  ///< |got - expected| / max(1, |expected|), the largest over all elements.
   std::string message;       ///< Where it failed: which input, which element, both values. Empty when passed.
+  // The same where it first failed, for messages of one's own:
+  size_t input = 0;  ///< For gradgradcheck: one beyond the inputs stands for the gradient from above.
+  Shape element = {};
+  double gradient = 0, by_differences = 0;
   explicit operator bool() const { return passed; }
 };
 

@@ -8,6 +8,7 @@
 #include "framework/tape.h"
 #include "layers/compiled_scan.h"
 #include "layers/eager_scan.h"
+#include "layers/scan_watch.h"
 #include "ops/shape.h"
 #include "ops/slicing.h"
 
@@ -173,6 +174,7 @@ Tensor scan_steps(StepFunction step, const Tensor& xs, std::vector<Tensor>& stat
   check(xs.rank() >= 2, "[scan] a sequence [T, N, ...] expected, got {}", xs);
   check(options.memory_budget >= 0, "[scan] a memory budget of at least 0 bytes expected, got {}",
         options.memory_budget);
+  if (ScanWatch* watch = ScanWatch::current()) return watch->scan(step, xs, state, options, sequences);
   const int64_t steps = xs.shape()[0], batch = xs.shape()[1];
   const Padding padding{.lengths = options.lengths, .mask = options.mask};
   ScanCall call{step, xs, options.reverse, ragged(padding, steps, batch, "scan"), step.begin != nullptr};
