@@ -9,6 +9,7 @@
 #include "ops/arithmetic.h"
 #include "ops/matmul.h"
 #include "ops/shape.h"
+#include "ops/slicing.h"
 #include "ops/softmax.h"
 
 namespace reel {
