@@ -22,6 +22,7 @@
 #include <reel/layers/diagnose.h>
 #include <reel/layers/generation.h>
 #include <reel/layers/initializers.h>
+#include <reel/layers/layers.h>
 #include <reel/layers/linear.h>
 #include <reel/layers/module.h>
 #include <reel/layers/normalization.h>
@@ -29,6 +30,12 @@
 #include <reel/layers/scan.h>
 #include <reel/layers/sequences.h>
 #include <reel/layers/truncated.h>
+#include <reel/layers/wrappers/attending.h>
+#include <reel/layers/wrappers/cell_dropout.h>
+#include <reel/layers/wrappers/residual.h>
+#include <reel/layers/wrappers/stack.h>
+#include <reel/layers/wrappers/weights.h>
+#include <reel/layers/wrappers/zoneout.h>
 #include <reel/ops/activation.h>
 #include <reel/ops/aggregate.h>
 #include <reel/ops/arithmetic.h>

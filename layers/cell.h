@@ -11,8 +11,9 @@
 //
 // The state is a Tensor or a struct of tensors that lists its fields. step returns the next state, whose
 // first tensor is then the output, or a std::pair of output and next state. The state begins with zeros [N,
-// H], or with what the cell's `State initial_state(int64_t batch) const` gives. A cell with a constructor
-// (input, hidden) is made by it; in one without, Linear fields take their sizes from the equations.
+// H], or with what the cell's `State initial_state(int64_t batch) const` gives; one that does not know its own
+// sizes and dtype has `State initial_state(int64_t batch, int64_t hidden, DType dtype) const`. A cell with a
+// constructor (input, hidden) is made by it; in one without, Linear fields take their sizes from the equations.
 //
 // Tensors with a row for each row of the batch belong into the state. What a cell draws or prepares once for
 // a whole sequence (a dropout mask, weights with gaps) it makes in `C begin(const SequenceStart&) const`.
@@ -86,14 +87,18 @@ template <RecurrentCell C> C begin_sequence(const C& cell, const SequenceStart& 
   }
 }
 
-/// The state before the first step, for `batch` rows: what the cell's `initial_state(batch)` gives, or else
-/// zeros [batch, hidden] of `dtype` for each tensor of the state.
+/// The state before the first step, for `batch` rows: what the cell's `initial_state` gives, or else zeros
+/// [batch, hidden] of `dtype` for each tensor of the state.
 template <RecurrentCell C>
 detail::StateOf<C> initial_state(const C& cell, int64_t batch, int64_t hidden, DType dtype) {
   using S = detail::StateOf<C>;
   if constexpr (requires {
-                  { cell.initial_state(batch) } -> std::convertible_to<S>;
+                  { cell.initial_state(batch, hidden, dtype) } -> std::convertible_to<S>;
                 }) {
+    return cell.initial_state(batch, hidden, dtype);
+  } else if constexpr (requires {
+                         { cell.initial_state(batch) } -> std::convertible_to<S>;
+                       }) {
     return cell.initial_state(batch);
   } else {
     S state;
@@ -153,12 +158,18 @@ void step_cell(const void* cell, const Tensor& x, std::vector<Tensor>& state, Te
   }
 }
 
+/// A trace ends by an exception, and must not show in the cell itself. A cell that steps others says in
+/// `static constexpr bool cells_can_be_traced` whether all of them can be.
+template <RecurrentCell C> constexpr bool can_be_traced() {
+  bool inner = true;
+  if constexpr (requires { C::cells_can_be_traced; }) inner = C::cells_can_be_traced;
+  return inner && std::copy_constructible<C> && !std::is_abstract_v<C> &&
+         !noexcept(
+             std::declval<const C&>().step(std::declval<const Tensor&>(), std::declval<const StateOf<C>&>()));
+}
+
 template <RecurrentCell C> std::shared_ptr<const void> copy_cell(const void* cell) {
-  // A trace ends by an exception, and must not show in the cell itself.
-  constexpr bool can_be_traced = std::copy_constructible<C> && !std::is_abstract_v<C> &&
-                                 !noexcept(std::declval<const C&>().step(std::declval<const Tensor&>(),
-                                                                         std::declval<const StateOf<C>&>()));
-  if constexpr (can_be_traced) {
+  if constexpr (can_be_traced<C>()) {
     const C& self = *static_cast<const C*>(cell);
     if (typeid(self) == typeid(C)) return std::make_shared<C>(self);
   }
@@ -180,6 +191,33 @@ template <RecurrentCell C> StepFunction step_function(const C& cell) {
 /// none. Returns the width of its output.
 int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input,
                     int64_t hidden);
+
+template <RecurrentCell C> int64_t settle(C& cell, int64_t input, int64_t hidden) {
+  return settle_cell(cell, step_function(cell),
+                     tensors_of(reel::initial_state(cell, 1, hidden, DType::float32)), input, hidden);
+}
+
+struct NoCellOptions {};
+template <class C> struct CellOptions { using type = NoCellOptions; };
+template <class C>
+requires requires { typename C::Options; }
+struct CellOptions<C> {
+  using type = typename C::Options;
+};
+
+template <class C> C make_cell(int64_t input, int64_t hidden, const typename CellOptions<C>::type& options) {
+  if constexpr (std::constructible_from<C, int64_t, int64_t, typename CellOptions<C>::type>)
+    return C(input, hidden, options);
+  else if constexpr (std::constructible_from<C, int64_t, int64_t>)
+    return C(input, hidden);
+  else {
+    static_assert(
+        std::default_initializable<C>,
+        "a recurrent cell needs a constructor (input, hidden), (input, hidden, Options), or none at "
+        "all");
+    return C();
+  }
+}
 
 }  // namespace detail
 }  // namespace reel

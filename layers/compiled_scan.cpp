@@ -4,6 +4,7 @@
 #include <list>
 #include <map>
 
+#include "framework/random.h"
 #include "framework/tape.h"
 #include "framework/trace.h"
 #include "layers/loop_source.h"
@@ -252,6 +253,14 @@ bool scan_compiled(const ScanCall& call, std::vector<Tensor>& state, bool with_s
 
 std::string explain_steps(StepFunction step, const Tensor& xs, const std::vector<Tensor>& state) {
   std::string reason;
+  std::shared_ptr<const void> begun;
+  if (step.begin) {
+    const NoTape values_only;
+    const Random before = default_random();  // an explanation draws nothing
+    begun = step.begin(step.cell, {.steps = xs.shape()[0], .batch = xs.shape()[1], .dtype = xs.dtype()});
+    default_random() = before;
+    step.cell = begun.get();
+  }
   try {
     const std::shared_ptr<const void> cell = step.copy(step.cell);
     if (!cell)

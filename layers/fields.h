@@ -27,6 +27,11 @@ class FieldVisitor {
   virtual ~FieldVisitor() = default;
   virtual void tensor(std::string_view name, Tensor& value) = 0;
   virtual void buffer(std::string_view name, Tensor& value) { tensor(name, value); }
+  /// One of the tensors that stand for `name`, which is computed from them: weight_g and weight_v, of `part` "_g"
+  /// and "_v".
+  virtual void part(std::string_view name, std::string_view part, Tensor& value) {
+    tensor(std::string(name) + std::string(part), value);
+  }
   /// Before the fields of a nested module (`module`) or of a nested struct or container (null). An empty name
   /// adds nothing to the path.
   virtual void enter(std::string_view /*name*/, Module* /*module*/) {}

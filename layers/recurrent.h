@@ -39,14 +39,6 @@ template <class S> struct RecurrentState {
 
 namespace detail {
 
-struct NoCellOptions {};
-template <class C> struct CellOptions { using type = NoCellOptions; };
-template <class C>
-requires requires { typename C::Options; }
-struct CellOptions<C> {
-  using type = typename C::Options;
-};
-
 /// Adds PyTorch's "_l0", "_l0_reverse" to the names of a cell's tensors.
 class SuffixVisitor final : public FieldVisitor {
  public:
@@ -56,6 +48,9 @@ class SuffixVisitor final : public FieldVisitor {
   }
   void buffer(std::string_view name, Tensor& value) override {
     target_.buffer(std::string(name) + suffix_, value);
+  }
+  void part(std::string_view name, std::string_view part, Tensor& value) override {
+    target_.part(std::string(name) + suffix_, part, value);
   }
   void enter(std::string_view name, Module* module) override { target_.enter(name, module); }
   void leave() override { target_.leave(); }
@@ -235,11 +230,8 @@ template <class C> struct Recurrent : Module {
     for (int64_t layer = 0; layer < options.layers; ++layer) {
       int64_t width = 0;
       for (int64_t direction = 0; direction < directions; ++direction) {
-        cells.push_back(make_cell(input, cell_options));
-        width += detail::settle_cell(
-            cells.back(), detail::step_function(cells.back()),
-            detail::tensors_of(reel::initial_state(cells.back(), 1, sizes.hidden, DType::float32)), input,
-            sizes.hidden);
+        cells.push_back(detail::make_cell<C>(input, sizes.hidden, cell_options));
+        width += detail::settle(cells.back(), input, sizes.hidden);
       }
       input = options.merge == Merge::concat ? width : width / directions;
     }
@@ -248,19 +240,6 @@ template <class C> struct Recurrent : Module {
       learned_initial.push_back(reel::initial_state(cell, 1, sizes.hidden, DType::float32));
       detail::for_each_tensor(learned_initial.back(),
                               [](Tensor& tensor) { tensor = detail::parameter(tensor); });
-    }
-  }
-
-  C make_cell(int64_t input, const Options& cell_options) const {
-    if constexpr (std::constructible_from<C, int64_t, int64_t, Options>)
-      return C(input, sizes_.hidden, cell_options);
-    else if constexpr (std::constructible_from<C, int64_t, int64_t>)
-      return C(input, sizes_.hidden);
-    else {
-      static_assert(std::default_initializable<C>,
-                    "Recurrent<C>: the cell needs a constructor (input, hidden), (input, hidden, Options), "
-                    "or none at all");
-      return C();
     }
   }
 

@@ -46,11 +46,9 @@ int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, 
   const Tensor x = zeros({1, input});
   const std::vector<Tensor> before = state;
   Tensor output;
-  {
-    SizeInference sizes(hidden);
-    step.step(step.cell, x, state, output);
-    sizes.resolve(cell);
-  }
+  SizeInference sizes(hidden);
+  step.step(step.cell, x, state, output);
+  sizes.resolve(cell);
   state = before;
   step.step(step.cell, x, state, output);
   check(alike(before, state), "[cell] step() must return a state like the one it is given: ({}) became ({})",
