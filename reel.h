@@ -57,4 +57,8 @@
 #include <reel/ops/sorting.h>
 #include <reel/ops/statistics.h>
 #include <reel/ops/windows.h>
+#include <reel/optimizers/adam.h>
+#include <reel/optimizers/adaptive.h>
+#include <reel/optimizers/clip.h>
 #include <reel/optimizers/optimizer.h>
+#include <reel/optimizers/sgd.h>
