@@ -42,6 +42,7 @@ template <class Options> struct AdamFamily : RuleDefaults {
       if (o.amsgrad) return {{"first"}, {"second"}, {"largest_second"}};
     return {{"first"}, {"second"}};
   }
+  static bool has_momentum(const Options&) { return true; }
   static double* momentum(Options& o) { return &o.beta1; }
 };
 

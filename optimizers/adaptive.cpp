@@ -19,6 +19,7 @@ template <> struct Rule<RMSpropOptions> : RuleDefaults {
     if (o.momentum != 0) result.push_back({"momentum"});
     return result;
   }
+  static bool has_momentum(const RMSpropOptions& o) { return o.momentum != 0; }
   static double* momentum(RMSpropOptions& o) { return &o.momentum; }
   template <bool centered, bool with_momentum> static void run(const RMSpropOptions& o, const Update& u) {
     fused(RMSpropStep<centered, with_momentum>{coupled(o), u.learning_rate, o.alpha, 1 - o.alpha, o.eps,

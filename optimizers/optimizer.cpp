@@ -1,14 +1,15 @@
 #include "optimizers/optimizer.h"
 
 #include <cmath>
-#include <map>
 #include <unordered_set>
 
-namespace reel {
-namespace {
+#include "optimizers/state.h"
 
-Tensor number(int64_t value) { return from_vector(std::vector<int64_t>{value}, {}); }
-Tensor number(double value) { return scalar(value, {.dtype = DType::float64}); }
+namespace reel {
+
+using detail::number;
+
+namespace {
 
 /// "learning_rate", "learning_rate.1": the first group's name is that of optimizers that have one.
 std::string group_key(const char* what, size_t group) {
@@ -39,7 +40,7 @@ Optimizer::Optimizer(std::string name, std::vector<Tensor> parameters, std::vect
     entries_.push_back({group_of[i], {}, 0});
   }
   for (GroupSpec& group : groups) {
-    groups_.push_back({group.learning_rate, 0, std::move(group.slots), {}});
+    groups_.push_back({group.learning_rate, 0, std::move(group.slots), group.has_momentum, {}});
     set_learning_rate(group.learning_rate, groups_.size() - 1);
   }
 }
@@ -71,9 +72,8 @@ void Optimizer::set_learning_rate(double rate, size_t group) {
 
 double& Optimizer::momentum_of(size_t group) {
   check_group("momentum", group);
-  double* option = momentum_option(group);
-  check(option != nullptr, "[{}] the rule has no momentum that could be read or set", name_);
-  return *option;
+  check(groups_[group].has_momentum, "[{}] group {} has no momentum that could be read or set", name_, group);
+  return *momentum_option(group);
 }
 
 double Optimizer::momentum(size_t group) const { return const_cast<Optimizer*>(this)->momentum_of(group); }
@@ -134,64 +134,42 @@ std::vector<std::pair<std::string, Tensor>> Optimizer::state_dict() const {
     if (entry.count == 0) continue;
     const std::vector<detail::Slot>& slots = groups_[entry.group].slots;
     state.emplace_back(std::to_string(i) + ".count", number(entry.count));
-    for (size_t k = 0; k < slots.size(); ++k) {
-      Tensor copy = empty_like(entry.moments[k]);
-      detail::copy_values(entry.moments[k], copy);
-      state.emplace_back(std::to_string(i) + "." + slots[k].name, std::move(copy));
-    }
+    for (size_t k = 0; k < slots.size(); ++k)
+      state.emplace_back(std::to_string(i) + "." + slots[k].name, detail::copied(entry.moments[k]));
   }
   return state;
 }
 
 void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
-  std::map<std::string, Tensor> given;
-  for (const auto& [key, tensor] : state)
-    check(given.emplace(key, tensor).second, "[{}] the state has {} twice", name_, key);
-  const auto take = [&](const std::string& key, const Shape& shape, DType dtype) {
-    const auto found = given.find(key);
-    check(found != given.end(), "[{}] the state lacks {}", name_, key);
-    check(found->second.shape() == shape && found->second.dtype() == dtype,
-          "[{}] the state's {} should be {} {}, got {}", name_, key, dtype, shape, found->second);
-    Tensor value = found->second;
-    given.erase(found);
-    return value;
-  };
-  const auto take_count = [&](const std::string& key, int64_t least) {
-    const auto count = take(key, {}, DType::int64).item<int64_t>();
-    check(count >= least, "[{}] the state's {} is {}", name_, key, count);
-    return count;
-  };
-  const int64_t steps = take_count("steps", 0);
+  detail::StateReader reader(name_, state);
+  const int64_t steps = reader.take_count("steps", 0);
   std::vector<double> rates;
   std::vector<std::optional<double>> momenta;
   for (size_t k = 0; k < groups_.size(); ++k) {
     const std::string key = group_key("learning_rate", k), other = group_key("momentum", k);
-    rates.push_back(take(key, {}, DType::float64).item());
+    rates.push_back(reader.take_number(key));
     check(rates[k] >= 0 && std::isfinite(rates[k]), "[{}] the state's {} is {}", name_, key, rates[k]);
     momenta.emplace_back();
-    if (!given.contains(other)) continue;
-    momenta[k] = take(other, {}, DType::float64).item();
-    check(momentum_option(k) != nullptr && *momenta[k] >= 0 && *momenta[k] < 1, "[{}] the state's {} is {}",
+    if (!reader.has(other)) continue;
+    momenta[k] = reader.take_number(other);
+    check(groups_[k].has_momentum && *momenta[k] >= 0 && *momenta[k] < 1, "[{}] the state's {} is {}",
           name_, other, *momenta[k]);
   }
   std::vector<Entry> entries;
   for (size_t i = 0; i < entries_.size(); ++i) {
     Entry entry{entries_[i].group, {}, 0};
     const std::string prefix = std::to_string(i) + ".";
-    if (given.contains(prefix + "count")) {
-      entry.count = take_count(prefix + "count", 1);
+    if (reader.has(prefix + "count")) {
+      entry.count = reader.take_count(prefix + "count", 1);
       for (const detail::Slot& slot : groups_[entry.group].slots) {
         const Tensor& parameter = parameters_[i];
-        const Tensor value =
-            take(prefix + slot.name, slot_shape(slot, parameter), slot_dtype(slot, parameter));
-        entry.moments.push_back(empty_like(value));
-        detail::copy_values(value, entry.moments.back());
+        entry.moments.push_back(detail::copied(reader.take(
+            prefix + slot.name, slot_shape(slot, parameter), slot_dtype(slot, parameter))));
       }
     }
     entries.push_back(std::move(entry));
   }
-  check(given.empty(), "[{}] the state has {}, which belongs to nothing here", name_,
-        given.empty() ? "" : given.begin()->first);
+  reader.finish();
   steps_ = steps;
   for (size_t k = 0; k < groups_.size(); ++k) {
     groups_[k].rate = rates[k];

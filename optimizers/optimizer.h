@@ -62,7 +62,7 @@ class Optimizer {
   /// The rate that the group's options named: what schedules start from.
   double initial_learning_rate(size_t group = 0) const;
 
-  /// The group's momentum, or beta1 of rules of Adam's family; throws where the rule has none.
+  /// The group's momentum, or beta1 of rules of Adam's family; throws where the rule has none or its options are without.
   double momentum(size_t group = 0) const;
   /// Sets it, as schedules that cycle it do: in [0, 1).
   void set_momentum(double momentum, size_t group);
@@ -88,6 +88,7 @@ class Optimizer {
   struct GroupSpec {
     double learning_rate;
     std::vector<detail::Slot> slots;  ///< Made at a parameter's first update.
+    bool has_momentum = false;        ///< One that can be set.
   };
   /// `group_of` tells the group of each parameter.
   Optimizer(std::string name, std::vector<Tensor> parameters, std::vector<size_t> group_of,
@@ -97,8 +98,8 @@ class Optimizer {
   virtual void update(const detail::Update& update, size_t group) = 0;
   /// Throws unless the rule can take a sparse gradient (or, where `sparse` is false, a dense one) of a parameter.
   virtual void check_gradient(const Tensor& parameter, bool sparse, size_t group) const;
-  /// Where the group's momentum stands; null where the rule has none.
-  virtual double* momentum_option(size_t group) = 0;
+  /// Where the momentum of a group that has one stands.
+  virtual double* momentum_option(size_t) { return nullptr; }
 
   void check_group(const char* caller, size_t group) const;
   void count_step() { ++steps_; }
@@ -108,6 +109,7 @@ class Optimizer {
     double initial_rate;
     double rate;
     std::vector<detail::Slot> slots;
+    bool has_momentum;
     std::optional<double> first_momentum;  // that of the options, once another has been set
   };
   struct Entry {

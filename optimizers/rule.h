@@ -7,7 +7,9 @@
 //   static std::vector<Slot> slots(const Options&);       what is kept beside each parameter
 //   static void update(const Options&, const Update&);    one parameter's step
 // and, where RuleDefaults does not do,
+//   static bool has_momentum(const Options&);
 //   static double* momentum(Options&);                    what set_momentum sets
+//   static void check_parameter(const Options&, const Tensor&);
 //   static const char* dense_only(const Options&);        null where sparse gradients are taken, else why not
 //   static bool sparse_only();
 #pragma once
@@ -26,7 +28,9 @@ namespace detail {
 template <class Options> struct Rule;
 
 struct RuleDefaults {
+  template <class Options> static bool has_momentum(const Options&) { return false; }
   template <class Options> static double* momentum(Options&) { return nullptr; }
+  template <class Options> static void check_parameter(const Options&, const Tensor&) {}
   template <class Options> static const char* dense_only(const Options&) {
     return "every element of a parameter moves";
   }
@@ -66,7 +70,7 @@ template <class Options> struct Updating<Options>::Parts {
     std::vector<GroupSpec> result;
     for (const Options& o : options) {
       detail::Rule<Options>::check_options(o);
-      result.push_back({o.lr, detail::Rule<Options>::slots(o)});
+      result.push_back({o.lr, detail::Rule<Options>::slots(o), detail::Rule<Options>::has_momentum(o)});
     }
     return result;
   }
@@ -75,7 +79,10 @@ template <class Options> struct Updating<Options>::Parts {
 template <class Options>
 Updating<Options>::Updating(Parts parts, detail::OfParts)
     : Optimizer(std::string(detail::Rule<Options>::name), parts.parameters, parts.group_of, parts.specs()),
-      options_(std::move(parts.options)) {}
+      options_(std::move(parts.options)) {
+  for (size_t i = 0; i < parts.group_of.size(); ++i)
+    detail::Rule<Options>::check_parameter(options_[parts.group_of[i]], Optimizer::parameters()[i]);
+}
 
 template <class Options>
 Updating<Options>::Updating(std::vector<Tensor> parameters, Options options)

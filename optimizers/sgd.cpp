@@ -20,6 +20,7 @@ template <> struct Rule<SGDOptions> : RuleDefaults {
   static std::vector<Slot> slots(const SGDOptions& o) {
     return o.momentum != 0 ? std::vector<Slot>{{"momentum"}} : std::vector<Slot>{};
   }
+  static bool has_momentum(const SGDOptions& o) { return o.momentum != 0; }
   static double* momentum(SGDOptions& o) { return &o.momentum; }
   static const char* dense_only(const SGDOptions& o) {
     return o.momentum != 0 || o.weight_decay != 0 ? "momentum and weight decay move every element" : nullptr;
@@ -77,6 +78,7 @@ template <> struct Rule<LionOptions> : RuleDefaults {
     check_at_least_0(name, "a weight decay", o.weight_decay);
   }
   static std::vector<Slot> slots(const LionOptions&) { return {{"momentum"}}; }
+  static bool has_momentum(const LionOptions&) { return true; }
   static double* momentum(LionOptions& o) { return &o.beta1; }
   static void update(const LionOptions& o, const Update& u) {
     fused(LionStep{decoupled(o, u.learning_rate), u.learning_rate, o.beta1, 1 - o.beta1, o.beta2, 1 - o.beta2},

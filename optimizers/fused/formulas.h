@@ -189,6 +189,17 @@ struct AdadeltaStep {
   }
 };
 
+/// The momentum of Muon; p is what is to be made orthogonal.
+struct MuonMomentumStep {
+  static constexpr size_t states = 1;
+  double sign, momentum, fresh, weight;
+  template <class V> void operator()(V& p, const V& g, V* s) const {
+    const V x = number<V>(sign) * g;
+    s[0] = s[0] + number<V>(fresh) * (x - s[0]);
+    p = x + number<V>(weight) * (s[0] - x);
+  }
+};
+
 /// p moves towards g.
 struct LerpStep {
   static constexpr size_t states = 0;
@@ -196,18 +207,11 @@ struct LerpStep {
   template <class V> void operator()(V& p, const V& g, V*) const { p = p + number<V>(weight) * (g - p); }
 };
 
-/// p times a number.
-struct ScaleStep {
-  static constexpr size_t states = 0;
-  double factor;
-  template <class V> void operator()(V& p, const V&, V*) const { p = p * number<V>(factor); }
-};
-
 template <class... F> struct StepList {};
 using Steps =
     StepList<PlainStep, MomentumStep<false>, MomentumStep<true>, AveragedStep, RpropStep, LionStep,
              AdamStep<false>, AdamStep<true>, AdamaxStep, NAdamStep, RAdamStep<false>, RAdamStep<true>,
              RMSpropStep<false, false>, RMSpropStep<false, true>, RMSpropStep<true, false>,
-             RMSpropStep<true, true>, AdagradStep, AdadeltaStep, LerpStep, ScaleStep>;
+             RMSpropStep<true, true>, AdagradStep, AdadeltaStep, MuonMomentumStep, LerpStep>;
 
 }  // namespace reel::detail
