@@ -88,11 +88,11 @@ template <> struct Rule<NAdamOptions> : AdamFamily<NAdamOptions> {
     double& product = *u.moments[2].raw<double>();
     const double now = mu(u.count), next = mu(u.count + 1);
     product *= now;
-    fused(NAdamStep{slope(o, u.learning_rate, o.decoupled_decay), moments(o),
-                    u.learning_rate * (1 - now) / (1 - product),
-                    u.learning_rate * next / (1 - product * next),
-                    1 / std::sqrt(correction(o.beta2, u.count)), o.eps},
-          u);
+    fused(
+        NAdamStep{slope(o, u.learning_rate, o.decoupled_decay), moments(o),
+                  u.learning_rate * (1 - now) / (1 - product), u.learning_rate * next / (1 - product * next),
+                  1 / std::sqrt(correction(o.beta2, u.count)), o.eps},
+        u);
   }
 };
 

@@ -11,9 +11,9 @@ struct AdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
-  double weight_decay = 0;     ///< Added to the gradient: weight_decay * p.
-  bool amsgrad = false;        ///< Divide by the largest second moment so far (Reddi et al., 2018).
-  bool maximize = false;       ///< Climb: the gradient's sign is turned.
+  double weight_decay = 0;       ///< Added to the gradient: weight_decay * p.
+  bool amsgrad = false;          ///< Divide by the largest second moment so far (Reddi et al., 2018).
+  bool maximize = false;         ///< Climb: the gradient's sign is turned.
   bool decoupled_decay = false;  ///< Decay as AdamW's: p is shrunk by lr * weight_decay.
 };
 

@@ -23,8 +23,8 @@ WeightAverage::WeightAverage(std::string name, std::vector<Tensor> parameters)
 }
 
 void WeightAverage::check_in_place(const char* what) const {
-  check(!swapped_, "[{}] {} while the averages stand in the parameters' place; swap() them back before", name_,
-        what);
+  check(!swapped_, "[{}] {} while the averages stand in the parameters' place; swap() them back before",
+        name_, what);
 }
 
 void WeightAverage::update() {
@@ -44,7 +44,8 @@ void WeightAverage::swap() {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     auto* a = static_cast<std::byte*>(parameters_[i].raw_bytes());
     auto* b = static_cast<std::byte*>(averages_[i].raw_bytes());
-    std::swap_ranges(a, a + static_cast<size_t>(parameters_[i].numel()) * item_size(parameters_[i].dtype()), b);
+    std::swap_ranges(a, a + static_cast<size_t>(parameters_[i].numel()) * item_size(parameters_[i].dtype()),
+                     b);
     parameters_[i].changed("swap of averages");
     averages_[i].changed("swap of averages");
   }
@@ -78,8 +79,7 @@ void WeightAverage::load_state_dict(const std::vector<std::pair<std::string, Ten
   const int64_t updates = reader.take_count("updates", 0);
   std::vector<Tensor> values;
   for (size_t i = 0; i < averages_.size(); ++i)
-    values.push_back(
-        reader.take(std::to_string(i) + ".average", averages_[i].shape(), averages_[i].dtype()));
+    values.push_back(reader.take(std::to_string(i) + ".average", averages_[i].shape(), averages_[i].dtype()));
   reader.finish();
   for (size_t i = 0; i < averages_.size(); ++i) {
     detail::copy_values(values[i], averages_[i]);

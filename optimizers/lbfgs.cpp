@@ -95,7 +95,8 @@ class Loss final : public LineFunction {
         const T* from = origin_[k].raw<T>();
         T* to = parameters_[k].raw<T>();
         for (int64_t i = 0; i < parameters_[k].numel(); ++i)
-          to[i] = static_cast<T>(static_cast<double>(from[i]) + at * direction_[begin + static_cast<size_t>(i)]);
+          to[i] =
+              static_cast<T>(static_cast<double>(from[i]) + at * direction_[begin + static_cast<size_t>(i)]);
       });
       begin += static_cast<size_t>(parameters_[k].numel());
       parameters_[k].changed("optimizer step");
@@ -149,7 +150,9 @@ LBFGS::LBFGS(std::vector<Tensor> parameters, LBFGSOptions options)
 
 LBFGS::~LBFGS() = default;
 
-void LBFGS::step() { check(false, "[LBFGS] step(closure) expected, got step(): the loss is needed several times"); }
+void LBFGS::step() {
+  check(false, "[LBFGS] step(closure) expected, got step(): the loss is needed several times");
+}
 
 int64_t LBFGS::evaluations() const { return memory_->evaluations; }
 

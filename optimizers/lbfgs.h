@@ -13,12 +13,12 @@ namespace reel {
 enum class LineSearch { none, strong_wolfe };
 
 struct LBFGSOptions {
-  double lr = 1;                    ///< First length tried by the search; without a search the length itself.
-  int64_t max_iterations = 20;      ///< Within one step().
-  int64_t max_evaluations = 0;      ///< Calls of the closure within one step(); 0: 5/4 of the iterations.
-  double tolerance_grad = 1e-7;     ///< Ends where no element of the gradient is larger.
-  double tolerance_change = 1e-9;   ///< Ends where neither the loss nor any parameter changes by more.
-  int64_t history = 100;            ///< Pairs of changes that the curvature is estimated from.
+  double lr = 1;                   ///< First length tried by the search; without a search the length itself.
+  int64_t max_iterations = 20;     ///< Within one step().
+  int64_t max_evaluations = 0;     ///< Calls of the closure within one step(); 0: 5/4 of the iterations.
+  double tolerance_grad = 1e-7;    ///< Ends where no element of the gradient is larger.
+  double tolerance_change = 1e-9;  ///< Ends where neither the loss nor any parameter changes by more.
+  int64_t history = 100;           ///< Pairs of changes that the curvature is estimated from.
   LineSearch line_search = LineSearch::strong_wolfe;  ///< Nocedal and Wright, algorithms 3.5 and 3.6.
 };
 

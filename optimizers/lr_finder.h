@@ -14,8 +14,9 @@ struct LearningRateFinderOptions {
   double to = 10;      ///< Last rate.
   int64_t steps = 100;
   double smoothing = 0.9;  ///< Of the losses' running mean; 0 takes them as they are.
-  double diverged = 4;  ///< Stops where the smoothed loss is so many times the least one, or is no number.
-  std::vector<Tensor> also_restore = {};  ///< Further tensors that training steps change, such as running statistics.
+  double diverged = 4;     ///< Stops where the smoothed loss is so many times the least one, or is no number.
+  std::vector<Tensor> also_restore =
+      {};  ///< Further tensors that training steps change, such as running statistics.
 };
 
 /// The losses by rate, in the order of the steps made.

@@ -34,7 +34,8 @@ template <> struct Rule<MuonOptions> : RuleDefaults {
   static void check_options(const MuonOptions& o) {
     check_at_least_0(name, "a weight decay", o.weight_decay);
     check_fraction(name, "a momentum", o.momentum);
-    check(o.iterations >= 1 && o.iterations <= 100, "[Muon] expected 1 to 100 iterations, got {}", o.iterations);
+    check(o.iterations >= 1 && o.iterations <= 100, "[Muon] expected 1 to 100 iterations, got {}",
+          o.iterations);
     check_fraction(name, "a beta1", o.beta1);
     check_fraction(name, "a beta2", o.beta2);
     check_at_least_0(name, "an eps", o.eps);

@@ -11,7 +11,7 @@ namespace reel {
 
 /// How a matrix [A, B]'s rate follows from the group's.
 enum class MuonScale {
-  original,     ///< lr * sqrt(max(1, A / B)), Jordan's.
+  original,  ///< lr * sqrt(max(1, A / B)), Jordan's.
   match_adamw,  ///< lr * 0.2 sqrt(max(A, B)): updates as large as AdamW's, so that its rates do. Liu et al., 2025.
 };
 
@@ -22,8 +22,9 @@ struct MuonOptions {
   bool nesterov = true;
   int64_t iterations = 5;  ///< Of Newton and Schulz, at most 100.
   MuonScale scale = MuonScale::original;
-  bool adamw = false;  ///< This group is updated by AdamW instead, with the options below: for all but matrices, and
-                       ///< for embeddings and output layers.
+  bool adamw =
+      false;  ///< This group is updated by AdamW instead, with the options below: for all but matrices, and
+              ///< for embeddings and output layers.
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;

@@ -46,8 +46,8 @@ Optimizer::Optimizer(std::string name, std::vector<Tensor> parameters, std::vect
 }
 
 void Optimizer::check_group(const char* caller, size_t group) const {
-  check(group < groups_.size(), "[{}] {} of group {} asked for, and there are {} groups", name_, caller, group,
-        groups_.size());
+  check(group < groups_.size(), "[{}] {} of group {} asked for, and there are {} groups", name_, caller,
+        group, groups_.size());
 }
 
 double Optimizer::learning_rate(size_t group) const {
@@ -108,8 +108,8 @@ void Optimizer::step() {
     const Group& group = groups_[entry.group];
     if (entry.count == 0 && entry.moments.empty())
       for (const detail::Slot& slot : group.slots)
-        entry.moments.push_back(full(slot_shape(slot, parameter), slot.initial,
-                                     {.dtype = slot_dtype(slot, parameter)}));
+        entry.moments.push_back(
+            full(slot_shape(slot, parameter), slot.initial, {.dtype = slot_dtype(slot, parameter)}));
     const Tensor values = detail::contiguous_values(gradient), all;
     update({parameter, values, all, entry.moments, ++entry.count, group.rate}, entry.group);
     parameter.changed("optimizer step");
@@ -152,8 +152,8 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
     momenta.emplace_back();
     if (!reader.has(other)) continue;
     momenta[k] = reader.take_number(other);
-    check(groups_[k].has_momentum && *momenta[k] >= 0 && *momenta[k] < 1, "[{}] the state's {} is {}",
-          name_, other, *momenta[k]);
+    check(groups_[k].has_momentum && *momenta[k] >= 0 && *momenta[k] < 1, "[{}] the state's {} is {}", name_,
+          other, *momenta[k]);
   }
   std::vector<Entry> entries;
   for (size_t i = 0; i < entries_.size(); ++i) {
@@ -163,8 +163,8 @@ void Optimizer::load_state_dict(const std::vector<std::pair<std::string, Tensor>
       entry.count = reader.take_count(prefix + "count", 1);
       for (const detail::Slot& slot : groups_[entry.group].slots) {
         const Tensor& parameter = parameters_[i];
-        entry.moments.push_back(detail::copied(reader.take(
-            prefix + slot.name, slot_shape(slot, parameter), slot_dtype(slot, parameter))));
+        entry.moments.push_back(detail::copied(
+            reader.take(prefix + slot.name, slot_shape(slot, parameter), slot_dtype(slot, parameter))));
       }
     }
     entries.push_back(std::move(entry));
@@ -221,8 +221,8 @@ std::vector<size_t> groups_by_name(std::string_view optimizer,
     groups.push_back(group);
   }
   for (size_t k = 0; k < rules.size(); ++k)
-    check(matched[k], "[{}] the rule for \"{}\" (of at most {} axes) matches none of {} parameters", optimizer,
-          rules[k].pattern, rules[k].max_rank, parameters.size());
+    check(matched[k], "[{}] the rule for \"{}\" (of at most {} axes) matches none of {} parameters",
+          optimizer, rules[k].pattern, rules[k].max_rank, parameters.size());
   return groups;
 }
 

@@ -31,8 +31,8 @@ struct OfParts {
 /// One parameter's step.
 struct Update {
   Tensor& parameter;
-  const Tensor& gradient;        ///< Contiguous; of a sparse gradient its rows, [count, width...].
-  const Tensor& rows;            ///< Undefined, or which rows of the parameter these are, each once, ascending.
+  const Tensor& gradient;  ///< Contiguous; of a sparse gradient its rows, [count, width...].
+  const Tensor& rows;      ///< Undefined, or which rows of the parameter these are, each once, ascending.
   std::vector<Tensor>& moments;  ///< In the order of the slots.
   int64_t count;                 ///< Of this parameter's updates, from 1.
   double learning_rate;

@@ -99,8 +99,9 @@ Updating<Options>::Updating(std::vector<ParameterGroup<Options>> groups)
           [&] {
             Parts parts;
             for (size_t i = 0; i < groups.size(); ++i) {
-              check(!groups[i].parameters.empty(), "[{}] at least one parameter expected in group {}, got none",
-                    detail::Rule<Options>::name, i);
+              check(!groups[i].parameters.empty(),
+                    "[{}] at least one parameter expected in group {}, got none", detail::Rule<Options>::name,
+                    i);
               for (Tensor& parameter : groups[i].parameters) parts.parameters.push_back(std::move(parameter));
               parts.group_of.resize(parts.parameters.size(), i);
               parts.options.push_back(groups[i].options);
@@ -123,8 +124,8 @@ Updating<Options>::Updating(const std::vector<std::pair<std::string, Tensor>>& p
               if constexpr (requires { own.weight_decay; }) {
                 if (rule.weight_decay) own.weight_decay = *rule.weight_decay;
               } else {
-                check(!rule.weight_decay, "[{}] the rule for \"{}\" sets a weight decay, which {} has not", name,
-                      rule.pattern, name);
+                check(!rule.weight_decay, "[{}] the rule for \"{}\" sets a weight decay, which {} has not",
+                      name, rule.pattern, name);
               }
               parts.options.push_back(own);
             }
@@ -140,7 +141,8 @@ template <class Options>
 void Updating<Options>::check_gradient(const Tensor& parameter, bool sparse, size_t group) const {
   using Rule = detail::Rule<Options>;
   if (!sparse) {
-    check(!Rule::sparse_only(), "[{}] sparse gradients expected, got a dense one of {}", Rule::name, parameter);
+    check(!Rule::sparse_only(), "[{}] sparse gradients expected, got a dense one of {}", Rule::name,
+          parameter);
   } else if (const char* reason = Rule::dense_only(options_[group])) {
     check(false, "[{}] dense gradients expected, got a sparse one of {}: {}", Rule::name, parameter, reason);
   }

@@ -40,7 +40,9 @@ template <class F> Schedule made(F f) {
 
 double as_double(int64_t value) { return static_cast<double>(value); }
 
-double half_cosine(double base, double least, double part) { return annealed(Anneal::cosine, base, least, part); }
+double half_cosine(double base, double least, double part) {
+  return annealed(Anneal::cosine, base, least, part);
+}
 
 struct OneCycle final : detail::ScheduleRule {
   OneCycleOptions o;
@@ -157,7 +159,8 @@ Schedule step_schedule(int64_t every, double factor) {
 Schedule multi_step_schedule(const std::vector<int64_t>& milestones, double factor) {
   check_finite("multi_step_schedule", "a factor", factor);
   check(std::is_sorted(milestones.begin(), milestones.end()),
-        "[multi_step_schedule] expected milestones that ascend, got {} of them that do not", milestones.size());
+        "[multi_step_schedule] expected milestones that ascend, got {} of them that do not",
+        milestones.size());
   return made([=](double base, int64_t step) {
     const auto passed = std::upper_bound(milestones.begin(), milestones.end(), step) - milestones.begin();
     return base * std::pow(factor, static_cast<double>(passed));
@@ -195,7 +198,9 @@ Schedule constant_schedule(double factor, int64_t steps) {
 Schedule cosine_schedule(int64_t steps, double least) {
   check_steps("cosine_schedule", "a number of steps", steps);
   check_finite("cosine_schedule", "a least rate", least);
-  return made([=](double base, int64_t step) { return half_cosine(base, least, as_double(step) / as_double(steps)); });
+  return made([=](double base, int64_t step) {
+    return half_cosine(base, least, as_double(step) / as_double(steps));
+  });
 }
 
 Schedule cosine_restarts_schedule(CosineRestartsOptions o) {
@@ -217,7 +222,8 @@ Schedule one_cycle_schedule(OneCycleOptions o) {
   check(o.steps >= 2, "[one_cycle_schedule] expected steps of at least 2, got {}", o.steps);
   check_finite("one_cycle_schedule", "a max_rate", o.max_rate);
   check(o.rising >= 0 && o.rising < 1 && (!o.three_phases || (o.rising > 0 && o.rising <= 0.5)),
-        "[one_cycle_schedule] expected a rising part in [0, 1), in (0, 0.5] with three phases, got {}", o.rising);
+        "[one_cycle_schedule] expected a rising part in [0, 1), in (0, 0.5] with three phases, got {}",
+        o.rising);
   check(o.start_divisor > 0 && o.final_divisor > 0,
         "[one_cycle_schedule] expected divisors above 0, got {} and {}", o.start_divisor, o.final_divisor);
   check_momenta("one_cycle_schedule", o.min_momentum, o.max_momentum);
@@ -249,9 +255,10 @@ Schedule chained_schedule(std::vector<Schedule> schedules) {
 }
 
 Schedule sequential_schedule(std::vector<Schedule> schedules, const std::vector<int64_t>& milestones) {
-  check(!schedules.empty() && milestones.size() + 1 == schedules.size(),
-        "[sequential_schedule] one milestone less than schedules expected, got {} schedules and {} milestones",
-        schedules.size(), milestones.size());
+  check(
+      !schedules.empty() && milestones.size() + 1 == schedules.size(),
+      "[sequential_schedule] one milestone less than schedules expected, got {} schedules and {} milestones",
+      schedules.size(), milestones.size());
   check(std::is_sorted(milestones.begin(), milestones.end()) && (milestones.empty() || milestones[0] >= 0),
         "[sequential_schedule] expected milestones that ascend from 0, got {} of them that do not",
         milestones.size());
@@ -314,8 +321,8 @@ std::vector<std::pair<std::string, Tensor>> Scheduler::state_dict() const {
 void Scheduler::load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) {
   detail::StateReader reader("Scheduler", state);
   const int64_t step = reader.take_count("step", 0);
-  const auto base = reader.take("initial_rates", {static_cast<int64_t>(base_.size())}, DType::float64)
-                        .to_vector<double>();
+  const auto base =
+      reader.take("initial_rates", {static_cast<int64_t>(base_.size())}, DType::float64).to_vector<double>();
   reader.finish();
   apply(base, step);
   base_ = base;
@@ -337,8 +344,8 @@ PlateauScheduler::PlateauScheduler(Optimizer& optimizer, PlateauOptions o)
 bool PlateauScheduler::step(double metric) {
   ++step_;
   const double sign = options_.maximize ? 1 : -1;
-  const double bound = options_.relative ? best_ * (1 + sign * options_.threshold)
-                                         : best_ + sign * options_.threshold;
+  const double bound =
+      options_.relative ? best_ * (1 + sign * options_.threshold) : best_ + sign * options_.threshold;
   if (options_.maximize ? metric > bound : metric < bound) {
     best_ = metric;
     bad_ = 0;

@@ -86,10 +86,10 @@ Schedule one_cycle_schedule(OneCycleOptions options);
 
 struct CyclicOptions {
   enum class Mode { triangular, triangular2, exp_range };
-  double min_rate = 0;  ///< 0: the group's own rate is the lower one.
-  double max_rate = 0;  ///< Must be given.
-  int64_t up = 2000;    ///< Steps.
-  int64_t down = 0;     ///< 0: as `up`.
+  double min_rate = 0;           ///< 0: the group's own rate is the lower one.
+  double max_rate = 0;           ///< Must be given.
+  int64_t up = 2000;             ///< Steps.
+  int64_t down = 0;              ///< 0: as `up`.
   Mode mode = Mode::triangular;  ///< triangular2 halves the height every cycle; exp_range: times factor^step.
   double factor = 1;
   bool cycle_momentum = false;  ///< Momentum, or beta1, falls while the rate rises, and the other way round.
@@ -148,9 +148,9 @@ class Scheduler {
 };
 
 struct PlateauOptions {
-  bool maximize = false;  ///< The metric is better where it is larger.
-  double factor = 0.1;    ///< Of the rate, in (0, 1).
-  int64_t patience = 10;  ///< Calls without improvement that are borne before the rate is reduced.
+  bool maximize = false;    ///< The metric is better where it is larger.
+  double factor = 0.1;      ///< Of the rate, in (0, 1).
+  int64_t patience = 10;    ///< Calls without improvement that are borne before the rate is reduced.
   double threshold = 1e-4;  ///< An improvement is more than this,
   bool relative = true;     ///< as a part of the best metric, or in itself.
   int64_t cooldown = 0;     ///< Calls after a reduction that do not count.

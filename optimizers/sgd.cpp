@@ -81,8 +81,9 @@ template <> struct Rule<LionOptions> : RuleDefaults {
   static bool has_momentum(const LionOptions&) { return true; }
   static double* momentum(LionOptions& o) { return &o.beta1; }
   static void update(const LionOptions& o, const Update& u) {
-    fused(LionStep{decoupled(o, u.learning_rate), u.learning_rate, o.beta1, 1 - o.beta1, o.beta2, 1 - o.beta2},
-          u);
+    fused(
+        LionStep{decoupled(o, u.learning_rate), u.learning_rate, o.beta1, 1 - o.beta1, o.beta2, 1 - o.beta2},
+        u);
   }
 };
 

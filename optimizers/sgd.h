@@ -40,9 +40,9 @@ class ASGD final : public Updating<ASGDOptions> {
 };
 
 struct RpropOptions {
-  double lr = 1e-2;           ///< The first size of every element's step; later changes of the rate have no effect.
-  double eta_minus = 0.5;     ///< Factor of a step's size after the gradient's sign has changed; in (0, 1).
-  double eta_plus = 1.2;      ///< And after it has stayed; above 1.
+  double lr = 1e-2;  ///< The first size of every element's step; later changes of the rate have no effect.
+  double eta_minus = 0.5;  ///< Factor of a step's size after the gradient's sign has changed; in (0, 1).
+  double eta_plus = 1.2;   ///< And after it has stayed; above 1.
   double min_step = 1e-6;
   double max_step = 50;
   bool maximize = false;

@@ -20,8 +20,7 @@ double cubic_minimum(const LinePoint& x, const LinePoint& y, double least, doubl
   const double square = mean * mean - a.slope * b.slope;
   if (!(square >= 0)) return (least + most) / 2;
   const double root = std::sqrt(square);
-  const double minimum =
-      b.at - (b.at - a.at) * ((b.slope + root - mean) / (b.slope - a.slope + 2 * root));
+  const double minimum = b.at - (b.at - a.at) * ((b.slope + root - mean) / (b.slope - a.slope + 2 * root));
   return std::min(std::max(minimum, least), most);
 }
 
@@ -93,8 +92,7 @@ LineResult strong_wolfe(LineFunction& function, const Vector& direction, const L
       bracketed = true;
       break;
     }
-    const double next =
-        cubic_minimum(before, point, point.at + 0.01 * (point.at - before.at), 10 * point.at);
+    const double next = cubic_minimum(before, point, point.at + 0.01 * (point.at - before.at), 10 * point.at);
     before = std::move(point);
     point = evaluate(next);
     ++trials;

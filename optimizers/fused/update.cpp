@@ -29,7 +29,8 @@ void run_update(const UpdateKernels& kernels, const void* formula, const Tensor&
   }
   const int64_t width = rows.numel() > 0 ? gradient.numel() / rows.numel() : 0;
   const auto* places = rows.raw<int64_t>();
-  parallel_for(width > 0 ? rows.numel() : 0, std::max<int64_t>(1, parallel_elements / std::max<int64_t>(1, width)),
+  parallel_for(width > 0 ? rows.numel() : 0,
+               std::max<int64_t>(1, parallel_elements / std::max<int64_t>(1, width)),
                [&](int64_t begin, int64_t end) {
                  for (int64_t i = begin; i < end; ++i) run(places[i] * width, i * width, width);
                });
