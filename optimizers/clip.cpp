@@ -13,7 +13,7 @@ constexpr int64_t block = 1 << 14;  // elements whose sizes are added up on thei
 
 template <class F> void for_gradients(const std::vector<Tensor>& parameters, F&& f) {
   for (const Tensor& parameter : parameters) {
-    Tensor gradient = parameter.grad();
+    Tensor gradient = detail::gradient_values(parameter);  // zeros of a sparse one stay zeros
     if (!gradient.defined()) continue;
     check(gradient.is_contiguous(), "[clip] a contiguous gradient expected, got a view {}", gradient);
     detail::dispatch_floating("clip", gradient.dtype(),
@@ -119,6 +119,7 @@ void clip_grad_adaptive(const std::vector<Tensor>& parameters, AdaptiveClipOptio
   for (const Tensor& parameter : parameters) {
     check(parameter.is_contiguous(), "[clip_grad_adaptive] contiguous parameters expected, got a view {}",
           parameter);
+    static_cast<void>(parameter.grad());  // dense, by units
     for_gradients({parameter}, [&](Tensor& gradient, auto* g) {
       using T = std::remove_reference_t<decltype(*g)>;
       const T* w = parameter.raw<T>();

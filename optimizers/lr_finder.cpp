@@ -13,8 +13,8 @@ class Restore {
   Restore(Optimizer& optimizer, const std::vector<Tensor>& others)
       : optimizer_(optimizer), state_(optimizer.state_dict()), tensors_(optimizer.parameters()) {
     for (const Tensor& parameter : tensors_) {
-      const Tensor gradient = parameter.grad();
-      gradients_.push_back(gradient.defined() ? copied(gradient) : gradient);
+      const Tensor gradient = gradient_values(parameter);
+      gradients_.push_back({parameter.sparse_grad().rows, gradient.defined() ? copied(gradient) : gradient});
     }
     tensors_.insert(tensors_.end(), others.begin(), others.end());
     for (const Tensor& tensor : tensors_) values_.push_back(copied(tensor));
@@ -24,7 +24,12 @@ class Restore {
       copy_values(values_[i], tensors_[i]);
       tensors_[i].changed("find_learning_rate");
     }
-    for (size_t i = 0; i < gradients_.size(); ++i) tensors_[i].set_grad(gradients_[i]);
+    for (size_t i = 0; i < gradients_.size(); ++i) {
+      if (gradients_[i].defined())
+        tensors_[i].set_sparse_grad(gradients_[i].rows, gradients_[i].values);
+      else
+        tensors_[i].set_grad(gradients_[i].values);
+    }
     optimizer_.load_state_dict(state_);
   }
   Restore(const Restore&) = delete;
@@ -33,7 +38,8 @@ class Restore {
  private:
   Optimizer& optimizer_;
   State state_;
-  std::vector<Tensor> tensors_, values_, gradients_;
+  std::vector<Tensor> tensors_, values_;
+  std::vector<SparseGradient> gradients_;  // without rows: dense
 };
 
 /// The rate at the steepest fall.

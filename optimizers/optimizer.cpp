@@ -99,10 +99,11 @@ void Optimizer::check_gradient(const Tensor& parameter, bool sparse, size_t) con
 
 void Optimizer::step() {
   for (size_t i = 0; i < parameters_.size(); ++i)
-    if (parameters_[i].grad().defined()) check_gradient(parameters_[i], false, entries_[i].group);
+    if (detail::gradient_values(parameters_[i]).defined())
+      check_gradient(parameters_[i], parameters_[i].sparse_grad().defined(), entries_[i].group);
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Tensor& parameter = parameters_[i];
-    Tensor gradient = parameter.grad();
+    const Tensor gradient = detail::gradient_values(parameter);
     if (!gradient.defined()) continue;
     Entry& entry = entries_[i];
     const Group& group = groups_[entry.group];
@@ -110,8 +111,8 @@ void Optimizer::step() {
       for (const detail::Slot& slot : group.slots)
         entry.moments.push_back(
             full(slot_shape(slot, parameter), slot.initial, {.dtype = slot_dtype(slot, parameter)}));
-    const Tensor values = detail::contiguous_values(gradient), all;
-    update({parameter, values, all, entry.moments, ++entry.count, group.rate}, entry.group);
+    const Tensor values = detail::contiguous_values(gradient), rows = parameter.sparse_grad().rows;
+    update({parameter, values, rows, entry.moments, ++entry.count, group.rate}, entry.group);
     parameter.changed("optimizer step");
     parameter.zero_grad();
   }

@@ -2,6 +2,7 @@
 #include "optimizers/averaging.h"
 
 #include <cmath>
+#include <limits>
 
 #include "framework/parallel.h"
 #include "framework/random.h"
@@ -127,7 +128,7 @@ TEST_CASE("the norm of gradients depends on no number of threads", "[optimizer][
   CHECK(clip_grad_norm({a}, 1e9) == one);
   set_num_threads(before);
   CHECK(one == Approx(std::sqrt(sum(square(cast(a.grad(), DType::float64))).item())).epsilon(1e-12));
-  for (double order : {1.0, 3.0, INFINITY}) {
+  for (double order : {1.0, 3.0, std::numeric_limits<double>::infinity()}) {
     Tensor small = parameter(zeros({3}));
     small.set_grad(tensor({1, -2, 2}));
     const double expected = std::isinf(order) ? 2 : std::pow(1 + 2 * std::pow(2, order), 1 / order);

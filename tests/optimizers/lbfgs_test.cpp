@@ -37,7 +37,7 @@ constexpr LBFGSOptions plain{.lr = 0.05, .max_iterations = 3, .history = 3, .lin
 
 double valley(const Tensor& y) {
   Tape tape;
-  const Tensor low = slice(y, 0, 0, 3), high = slice(y, 0, 1, 4);
+  const Tensor low = narrow(y, 0, 0, 3), high = narrow(y, 0, 1, 3);
   const Tensor loss = sum(100 * square(high - square(low)) + square(1 - low));
   tape.backward(loss);
   return loss.item();

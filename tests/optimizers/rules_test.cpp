@@ -99,18 +99,18 @@ TEST_CASE("a rule's result depends neither on threads nor on an element's positi
   const Tensor values = randn({100003}), gradient = randn({100003});
   const auto stepped = [&](int threads, int64_t from, int64_t to) {
     set_num_threads(threads);
-    Tensor p = parameter(slice(values, 0, from, to));
+    Tensor p = parameter(narrow(values, 0, from, to - from));
     Adam optimizer({p}, {.lr = 0.1, .amsgrad = true});
     for (int i = 0; i < 3; ++i) {
-      p.set_grad(clone(slice(gradient, 0, from, to)));
+      p.set_grad(clone(narrow(gradient, 0, from, to - from)));
       optimizer.step();
     }
     return p;
   };
   const Tensor whole = stepped(1, 0, 100003);
   CHECK(difference(stepped(4, 0, 100003), whole) == "");
-  CHECK(difference(stepped(1, 5, 18), slice(whole, 0, 5, 18)) == "");
-  CHECK(difference(stepped(1, 100002, 100003), slice(whole, 0, 100002, 100003)) == "");
+  CHECK(difference(stepped(1, 5, 18), narrow(whole, 0, 5, 13)) == "");
+  CHECK(difference(stepped(1, 100002, 100003), narrow(whole, 0, 100002, 1)) == "");
   set_num_threads(before);
 }
 
