@@ -154,6 +154,12 @@ class Capture {
   bool paused_before_;
 };
 
+/// Rows that belong to the gradient of a leaf.
+struct SparsePart {
+  int32_t slot;
+  Tensor rows, values;
+};
+
 /// Gradients of the sum over i of <ys[i], seeds[i]> by slot, for the `wanted` slots at least; where
 /// `recorded`, they are themselves on the list. With `rows`, those of leaves may come as rows there instead.
 Scratch<Tensor> walk_back(Recording& list, size_t start, const char* caller, std::span<const Tensor> ys,
@@ -170,12 +176,6 @@ bool recording_paused();
 void pause_recording(bool pause);
 
 /// The state of one backward pass.
-/// Rows that belong to the gradient of a leaf.
-struct SparsePart {
-  int32_t slot;
-  Tensor rows, values;
-};
-
 struct BackwardRun {
   Recording& recording;
   Scratch<Tensor> gradients;  // by slot
