@@ -68,7 +68,8 @@ struct NAdamOptions {
 };
 
 /// p -= lr ((1 - mu_t) / (1 - prod_t) g + mu_(t+1) / (1 - prod_(t+1)) m) / (sqrt(v / (1 - b2^t)) + eps), prod_t the
-/// product of mu_1 to mu_t. Dozat, "Incorporating Nesterov momentum into Adam", 2016.
+/// product of mu_1 to mu_t. Dozat, "Incorporating Nesterov momentum into Adam", 2016. As in PyTorch 2; 1.13 counts mu_t
+/// twice in prod_(t+1).
 class NAdam final : public Updating<NAdamOptions> {
  public:
   using Updating::Updating;

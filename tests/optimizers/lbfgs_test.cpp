@@ -25,8 +25,8 @@ struct Problem {
     Tape tape;
     const DType dtype = x.dtype();
     const Tensor residual = matmul(x, cast(file.at("m"), dtype)) - cast(file.at("t"), dtype);
-    const Tensor loss =
-        sum(square(residual)) + 0.1 * sum(square(square(b))) + sum(b * cast(file.at("c"), dtype));
+    const Tensor loss = sum(square(residual)) + sum(square(x)) + sum(square(square(b))) + sum(square(b)) +
+                        sum(b * cast(file.at("c"), dtype));
     tape.backward(loss);
     return loss.item();
   }
