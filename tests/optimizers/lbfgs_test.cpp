@@ -32,8 +32,9 @@ struct Problem {
   }
 };
 
-constexpr LBFGSOptions search{.lr = 1, .max_iterations = 2, .history = 5};
-constexpr LBFGSOptions plain{.lr = 0.05, .max_iterations = 3, .history = 3, .line_search = LineSearch::none};
+constexpr LBFGSOptions search{.lr = 1, .max_iterations = 2, .tolerance_grad = 1e-3, .history = 5};
+constexpr LBFGSOptions plain{
+    .lr = 0.3, .max_iterations = 1, .tolerance_grad = 1e-2, .history = 3, .line_search = LineSearch::none};
 
 double valley(const Tensor& y) {
   Tape tape;
