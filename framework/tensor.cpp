@@ -162,7 +162,6 @@ Tensor& Tensor::requires_grad_(bool value) {
   return *this;
 }
 
-
 void Tensor::set_grad(Tensor gradient) {
   if (gradient.defined())
     check(gradient.shape() == shape() && gradient.dtype() == dtype(),
