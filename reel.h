@@ -70,4 +70,13 @@
 #include <reel/ops/sorting.h>
 #include <reel/ops/statistics.h>
 #include <reel/ops/windows.h>
+#include <reel/optimizers/adam.h>
+#include <reel/optimizers/adaptive.h>
+#include <reel/optimizers/averaging.h>
+#include <reel/optimizers/clip.h>
+#include <reel/optimizers/lbfgs.h>
+#include <reel/optimizers/lr_finder.h>
+#include <reel/optimizers/muon.h>
 #include <reel/optimizers/optimizer.h>
+#include <reel/optimizers/schedule.h>
+#include <reel/optimizers/sgd.h>

@@ -157,7 +157,7 @@ void run_vjp(Node& node, BackwardRun& state) {
 
 Scratch<Tensor> walk_back(Recording& recording, size_t start, const char* caller, std::span<const Tensor> ys,
                           std::span<const Tensor> seeds, std::span<const int32_t> wanted,
-                          const BackwardOptions& options) {
+                          const BackwardOptions& options, Scratch<SparsePart>* rows) {
   Scratch<int32_t> from;
   size_t end = 0;
   for (const Tensor& y : ys) {
@@ -165,7 +165,8 @@ Scratch<Tensor> walk_back(Recording& recording, size_t start, const char* caller
     end = std::max(end, static_cast<size_t>(recording.producer[static_cast<size_t>(from.back())] + 1));
   }
   const size_t slots = recording.producer.size();
-  BackwardRun state{recording, Scratch<Tensor>(slots), Scratch<uint8_t>(slots, 0), options.create_graph};
+  BackwardRun state{recording, Scratch<Tensor>(slots), Scratch<uint8_t>(slots, 0), options.create_graph,
+                    rows};
   mark_needed(state, wanted, start, end);
   const Scratch<size_t> order = nodes_to_walk(state, from, start, end, caller);
   Scratch<uint8_t> keep(slots, 0);
@@ -270,6 +271,17 @@ Tensor& Backward::zeroed_accumulator(size_t i) {
   return run_.gradients[static_cast<size_t>(node_.inputs[i].slot)];
 }
 
+bool Backward::add_rows(size_t i, const Tensor& rows, const Tensor& values) {
+  const int32_t slot = node_.inputs[i].slot;
+  if (run_.recorded || run_.rows == nullptr || !needs(i)) return false;
+  if (run_.recording.producer[static_cast<size_t>(slot)] >= 0) return false;
+  for (const auto& hook : run_.recording.hooks)
+    if (hook.slot == slot) return false;
+  if (detail::op_flags & detail::flag_anomalies) detail::check_gradient(values, i);
+  run_.rows->push_back({slot, rows, values});
+  return true;
+}
+
 void Tape::backward(const Tensor& y, const BackwardOptions& options) {
   detail::Recording& list = open("backward");
   detail::check_recorded(list, start_, y, "backward");
@@ -281,14 +293,16 @@ void Tape::backward(const Tensor& y, const BackwardOptions& options) {
     leaves.push_back(leaf.tensor);
   }
   const Tensor first = detail::seed(y, options.gradient, "backward");
+  detail::Scratch<detail::SparsePart> rows;
   detail::Scratch<Tensor> gradients =
-      detail::walk_back(list, start_, "backward", {&y, 1}, {&first, 1}, wanted, options);
+      detail::walk_back(list, start_, "backward", {&y, 1}, {&first, 1}, wanted, options, &rows);
   const detail::RecordedScope scope(options.create_graph);
   static std::mutex adding;  // threads with tapes of their own may share parameters
   const std::lock_guard lock(adding);
   for (size_t i = 0; i < leaves.size(); ++i) {
     Tensor& gradient = gradients[static_cast<size_t>(wanted[i])];
     if (!gradient.defined()) continue;
+    static_cast<void>(leaves[i].grad());  // dense from here on
     Tensor& sum = leaves[i].impl()->grad;
     // One that was left by a tape that has ended is a plain value here.
     if (sum.defined() && !detail::is_recorded_result(sum))
@@ -304,6 +318,9 @@ void Tape::backward(const Tensor& y, const BackwardOptions& options) {
       detail::copy_values(gradient, sum = empty_like(gradient));
     gradient = Tensor();
   }
+  for (const detail::SparsePart& part : rows)
+    for (size_t i = 0; i < leaves.size(); ++i)
+      if (wanted[i] == part.slot) detail::add_sparse_grad(leaves[i], part.rows, part.values);
 }
 
 std::vector<Tensor> Tape::gradient(const Tensor& y, const std::vector<Tensor>& xs,

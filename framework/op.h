@@ -113,6 +113,10 @@ class Backward {
   Tensor* accumulator(size_t i);
   /// The same, beginning with zeros where there is nothing yet.
   Tensor& zeroed_accumulator(size_t i);
+  /// Contributes `values` [count, width...] to the rows `rows` (int64 [count], in any order) of the gradient with
+  /// respect to input i, which stays sparse. Returns false, and does nothing, where it cannot: in a recorded pass, and
+  /// where input i is no leaf that Tape::backward leaves its gradient to, or one with a hook.
+  bool add_rows(size_t i, const Tensor& rows, const Tensor& values);
 
  private:
   const Tensor& saved(uint8_t which) const;

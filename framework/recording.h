@@ -154,11 +154,17 @@ class Capture {
   bool paused_before_;
 };
 
+/// Rows that belong to the gradient of a leaf.
+struct SparsePart {
+  int32_t slot;
+  Tensor rows, values;
+};
+
 /// Gradients of the sum over i of <ys[i], seeds[i]> by slot, for the `wanted` slots at least; where
-/// `recorded`, they are themselves on the list.
+/// `recorded`, they are themselves on the list. With `rows`, those of leaves may come as rows there instead.
 Scratch<Tensor> walk_back(Recording& list, size_t start, const char* caller, std::span<const Tensor> ys,
                           std::span<const Tensor> seeds, std::span<const int32_t> wanted,
-                          const BackwardOptions& options);
+                          const BackwardOptions& options, Scratch<SparsePart>* rows = nullptr);
 /// Bytes of the memory that nodes from `start` on have saved, each block once; without that of leaves and of
 /// `others`, which is there anyway.
 size_t saved_bytes(const Recording& list, size_t start, std::span<const Tensor> others);
@@ -175,6 +181,7 @@ struct BackwardRun {
   Scratch<Tensor> gradients;  // by slot
   Scratch<uint8_t> needed;    // by slot
   bool recorded;
+  Scratch<SparsePart>* rows = nullptr;  // where rows of leaves' gradients may go instead
 
   void add(int32_t slot, Tensor gradient);
 };

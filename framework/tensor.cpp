@@ -162,19 +162,19 @@ Tensor& Tensor::requires_grad_(bool value) {
   return *this;
 }
 
-Tensor Tensor::grad() const { return get().grad; }
-
 void Tensor::set_grad(Tensor gradient) {
   if (gradient.defined())
     check(gradient.shape() == shape() && gradient.dtype() == dtype(),
           "[set_grad] expected a gradient like the tensor, {}, got {}", *this, gradient);
   get();
   impl_->grad = std::move(gradient);
+  impl_->grad_rows = Tensor();
 }
 
 void Tensor::zero_grad() {
   get();
   impl_->grad = Tensor();
+  impl_->grad_rows = Tensor();
 }
 
 void Tensor::changed(const char* who) {

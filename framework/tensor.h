@@ -17,6 +17,7 @@
 namespace reel {
 
 class Tensor;
+struct SparseGradient;
 
 namespace detail {
 struct TensorImpl;
@@ -78,9 +79,15 @@ class Tensor {
   /// True for what gradients are wanted of; set on leaves (parameters), floating dtypes only.
   bool requires_grad() const;
   Tensor& requires_grad_(bool value = true);
-  /// What Tape::backward left here; undefined before.
+  /// What Tape::backward left here; undefined before. One that is sparse becomes dense by this call.
   Tensor grad() const;
   void set_grad(Tensor gradient);
+  /// The gradient as rows, where all of it came from uses that ask for that (Embedding's `sparse`); else two undefined
+  /// tensors.
+  SparseGradient sparse_grad() const;
+  /// Sets a gradient that is zero but for some rows, the slices along axis 0: int64 `rows` [count], in any order,
+  /// `values` [count, width...]. Values of rows that stand twice add up. Throws on a row outside of the tensor.
+  void set_sparse_grad(const Tensor& rows, const Tensor& values);
   /// Forgets the gradient; grad() is undefined afterwards.
   void zero_grad();
 
@@ -110,6 +117,13 @@ class Tensor {
   std::vector<std::byte> to_bytes() const;
 
   detail::Handle<detail::TensorImpl> impl_;
+};
+
+/// A gradient that is zero but for some rows.
+struct SparseGradient {
+  Tensor rows;    ///< int64 [count], ascending, each once.
+  Tensor values;  ///< [count, width...]
+  bool defined() const { return rows.defined(); }
 };
 
 std::ostream& operator<<(std::ostream& stream, const Tensor& tensor);
@@ -186,11 +200,17 @@ struct TensorImpl {
   Shape strides;
   std::atomic<TapeMark> mark{};
   Tensor grad;
+  Tensor grad_rows;  // defined: `grad` holds these rows only
 
   static void destroy(TensorImpl* impl) noexcept;
 };
 
 [[noreturn]] void fail_undefined();
+
+/// What is kept of the gradient: all of it, or the values of its rows. To be changed in place, element by element.
+Tensor gradient_values(const Tensor& tensor);
+/// Adds `values` at `rows`, as set_sparse_grad takes them, to what gradient the tensor has.
+void add_sparse_grad(Tensor& tensor, const Tensor& rows, const Tensor& values);
 
 /// A view: other extents and strides on the same storage, `offset` elements further on.
 Tensor view(const Tensor& tensor, const Shape& shape, const Shape& strides, int64_t offset = 0);

@@ -9,13 +9,13 @@
 
 namespace reel {
 
-Embedding::Embedding(int64_t count, int64_t width) {
+Embedding::Embedding(int64_t count, int64_t width, EmbeddingOptions options) : sparse_(options.sparse) {
   check(count >= 1 && width >= 1, "[Embedding] expected sizes of at least 1, got count {} and width {}",
         count, width);
   weight = detail::parameter(normal_(empty({count, width})));
 }
 
-Tensor Embedding::operator()(const Tensor& indices) const { return embedding(weight, indices); }
+Tensor Embedding::operator()(const Tensor& indices) const { return embedding(weight, indices, sparse_); }
 
 Dropout::Dropout(double probability) : p(probability) {
   check(p >= 0 && p <= 1, "[Dropout] expected a probability in [0, 1], got {}", p);

@@ -7,13 +7,20 @@
 
 namespace reel {
 
+struct EmbeddingOptions {
+  bool sparse = false;  ///< Gradients hold the rows that were used alone, for SparseAdam, SGD and Adagrad.
+};
+
 /// A table of vectors, weight [count, width], drawn from N(0, 1) as in PyTorch.
 struct Embedding : Module {
   Tensor weight;
-  Embedding(int64_t count, int64_t width);
+  Embedding(int64_t count, int64_t width, EmbeddingOptions options = {});
   /// int64 indices of any shape -> [indices..., width]. Throws on an index outside [0, count).
   Tensor operator()(const Tensor& indices) const;
   REEL_FIELDS(weight)
+
+ private:
+  bool sparse_;
 };
 
 /// While training, zeroes elements with probability p and scales the rest by 1 / (1 - p); otherwise passes x

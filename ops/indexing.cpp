@@ -54,6 +54,7 @@ void scatter_into(const Tensor& x, const Tensor& indices, const Tensor& table) {
 /// y[i..., :] = W[index[i...], :]
 struct Embed {
   static constexpr std::string_view name = "embedding";
+  bool sparse;
   TensorSpec shape(Inputs in) const {
     check(in[0].rank() >= 1 && is_floating(in[0].dtype()),
           "[embedding] a floating table [V, ...] expected, got {}", in[0]);
@@ -76,10 +77,18 @@ struct Embed {
     });
   }
   Saves saves(uint32_t) const { return Saves::input(1); }
+  static bool add_sparse(Backward& b) {
+    Shape rows = b.input_shape(0);
+    rows[0] = b.input(1).numel();
+    const Tensor indices = detail::contiguous_values(b.input(1)),
+                 gradient = detail::contiguous_values(b.grad());
+    return b.add_rows(0, detail::view(indices, {rows[0]}, {1}),
+                      detail::view(gradient, rows, detail::contiguous_strides(rows)));
+  }
   void vjp(Backward& b) const {
     if (b.recorded())
       b.set(0, scatter_rows(b.grad(), b.input(1), b.input_shape(0)[0]));
-    else
+    else if (!sparse || !add_sparse(b))
       scatter_into(b.grad(), b.input(1), b.zeroed_accumulator(0));
   }
 };
@@ -171,7 +180,9 @@ void Pick::vjp(Backward& b) const {
 
 }  // namespace
 
-Tensor embedding(const Tensor& weight, const Tensor& indices) { return apply(Embed{}, weight, indices); }
+Tensor embedding(const Tensor& weight, const Tensor& indices, bool sparse) {
+  return apply(Embed{sparse}, weight, indices);
+}
 Tensor scatter_rows(const Tensor& x, const Tensor& indices, int64_t rows) {
   return apply(ScatterRows{rows}, x, indices);
 }

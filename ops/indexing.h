@@ -6,8 +6,9 @@
 namespace reel {
 
 /// Rows of `weight` [V, E...] chosen by `indices` (int64, any shape): [indices..., E...]. The gradient adds
-/// up the rows that were read. Throws on an index outside [0, V).
-Tensor embedding(const Tensor& weight, const Tensor& indices);
+/// up the rows that were read. Throws on an index outside [0, V). With `sparse`, the gradient of a leaf that nothing
+/// else has used is left as these rows (Tensor::sparse_grad), and costs nothing for the others.
+Tensor embedding(const Tensor& weight, const Tensor& indices, bool sparse = false);
 
 /// Zeros of shape [rows, E...] with rows of `x` [indices..., E...] added at `indices`: the transpose of
 /// embedding().

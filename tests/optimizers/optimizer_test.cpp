@@ -17,6 +17,9 @@
 #include "ops/reduction.h"
 #include "ops/shape.h"
 #include "ops/slicing.h"
+#include "optimizers/adam.h"
+#include "optimizers/clip.h"
+#include "optimizers/sgd.h"
 #include "tests/catch.h"
 #include "tests/reference.h"
 
