@@ -3,7 +3,9 @@
 #pragma once
 
 #include <reel/framework/tape.h>
-#include <reel/layers/cells.h>
+#include <reel/layers/cells/gru.h>
+#include <reel/layers/cells/lstm.h>
+#include <reel/layers/cells/rnn.h>
 #include <reel/layers/scan.h>
 
 namespace reel {

@@ -159,7 +159,7 @@ TEST_CASE("compiled loops equal the steps of the classic cells", "[compiled]") {
     compiled_equals_steps(GRUCell(3, 4), steps, batch, 3);
     compiled_equals_steps(GRUCell(3, 4, {.reset_after = false}), steps, batch, 3);
     compiled_equals_steps(RNNCell(3, 4), steps, batch, 3);
-    compiled_equals_steps(RNNCell(3, 4, {.nonlinearity = Nonlinearity::relu}), steps, batch, 3);
+    compiled_equals_steps(RNNCell(3, 4, {.nonlinearity = relu}), steps, batch, 3);
   }
 }
 
