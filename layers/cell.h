@@ -13,6 +13,8 @@
 // first tensor is then the output, or a std::pair of output and next state. The state begins with zeros [N,
 // H], or with what the cell's `State initial_state(int64_t batch) const` gives. A cell with a constructor
 // (input, hidden) is made by it; in one without, Linear fields take their sizes from the equations.
+// Inputs and states of a cell over a grid have axes behind [N, I] and [N, H]; it gives their extents, as `Shape
+// spatial() const`.
 //
 // Tensors with a row for each row of the batch belong into the state. What a cell draws or prepares once for
 // a whole sequence (a dropout mask, weights with gaps) it makes in `C begin(const SequenceStart&) const`.
@@ -106,6 +108,16 @@ detail::StateOf<C> initial_state(const C& cell, int64_t batch, int64_t hidden, D
 
 namespace detail {
 
+/// The axes of a cell's inputs behind [N, I]: of cells over grids, which say so.
+template <RecurrentCell C> Shape spatial_of(const C& cell) {
+  if constexpr (requires {
+                  { cell.spatial() } -> std::convertible_to<Shape>;
+                })
+    return cell.spatial();
+  else
+    return {};
+}
+
 /// One step of a cell whose type has been left behind: state as a list of tensors.
 struct StepFunction {
   const void* cell;
@@ -172,8 +184,8 @@ template <RecurrentCell C> StepFunction step_function(const C& cell) {
 
 /// Makes sure that a new cell's step works for its sizes, and gives sizes to its Linear fields that have
 /// none. Returns the width of its output.
-int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input,
-                    int64_t hidden);
+int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input, int64_t hidden,
+                    const Shape& spatial = {});
 
 }  // namespace detail
 }  // namespace reel
