@@ -14,6 +14,8 @@
 // H], or with what the cell's `State initial_state(int64_t batch) const` gives; one that does not know its own
 // sizes and dtype has `State initial_state(int64_t batch, int64_t hidden, DType dtype) const`. A cell with a
 // constructor (input, hidden) is made by it; in one without, Linear fields take their sizes from the equations.
+// Inputs and states of a cell over a grid have axes behind [N, I] and [N, H]; it gives their extents, as `Shape
+// spatial() const`.
 //
 // Tensors with a row for each row of the batch belong into the state. What a cell draws or prepares once for
 // a whole sequence (a dropout mask, weights with gaps) it makes in `C begin(const SequenceStart&) const`.
@@ -111,6 +113,16 @@ detail::StateOf<C> initial_state(const C& cell, int64_t batch, int64_t hidden, D
 
 namespace detail {
 
+/// The axes of a cell's inputs behind [N, I]: of cells over grids, which say so.
+template <RecurrentCell C> Shape spatial_of(const C& cell) {
+  if constexpr (requires {
+                  { cell.spatial() } -> std::convertible_to<Shape>;
+                })
+    return cell.spatial();
+  else
+    return {};
+}
+
 /// One step of a cell whose type has been left behind: state as a list of tensors.
 struct StepFunction {
   const void* cell;
@@ -189,12 +201,13 @@ template <RecurrentCell C> StepFunction step_function(const C& cell) {
 
 /// Makes sure that a new cell's step works for its sizes, and gives sizes to its Linear fields that have
 /// none. Returns the width of its output.
-int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input,
-                    int64_t hidden);
+int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input, int64_t hidden,
+                    const Shape& spatial = {});
 
 template <RecurrentCell C> int64_t settle(C& cell, int64_t input, int64_t hidden) {
   return settle_cell(cell, step_function(cell),
-                     tensors_of(reel::initial_state(cell, 1, hidden, DType::float32)), input, hidden);
+                     tensors_of(reel::initial_state(cell, 1, hidden, DType::float32)), input, hidden,
+                     spatial_of(cell));
 }
 
 struct NoCellOptions {};

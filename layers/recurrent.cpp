@@ -47,11 +47,11 @@ int64_t merged_width(const RecurrentOptions& options, int64_t width) {
 
 namespace {
 
-bool is_single(const Tensor& x) { return x.rank() == 2; }
+bool is_single(const Tensor& x, size_t spatial) { return x.rank() == 2 + spatial; }
 
 /// [T, N, ...] from what the user gives.
-Tensor steps_first(const Tensor& x, const RecurrentOptions& options) {
-  if (is_single(x)) return unsqueeze(x, 1);
+Tensor steps_first(const Tensor& x, const RecurrentOptions& options, bool single) {
+  if (single) return unsqueeze(x, 1);
   return options.batch_first ? transpose(x, 0, 1) : x;
 }
 
@@ -104,10 +104,11 @@ Tensor flipped(const Tensor& output, const std::shared_ptr<const Ragged>& ragged
   return reshape(place_rows(reshape(output, flat), row_map(std::move(from), rows)), output.shape());
 }
 
-Tensor merged(const Tensor& forward, const Tensor& backward, Merge merge) {
+Tensor merged(const Tensor& forward, const Tensor& backward, Merge merge, size_t spatial) {
+  const int64_t units = -1 - static_cast<int64_t>(spatial);
   switch (merge) {
     case Merge::concat:
-      return cat({forward, backward}, -1);
+      return cat({forward, backward}, units);
     case Merge::sum:
       return forward + backward;
     case Merge::mean:
@@ -117,17 +118,21 @@ Tensor merged(const Tensor& forward, const Tensor& backward, Merge merge) {
     case Merge::none:
       break;
   }
-  return stack({forward, backward}, -2);
+  return stack({forward, backward}, units - 1);
 }
 
 }  // namespace
 
 int64_t batch_of(const Tensor& x, const RecurrentSizes& sizes, const RecurrentOptions& options) {
-  const size_t width = is_single(x) ? 1 : 2;
-  check(x.rank() >= 2 && x.shape()[width] == sizes.input && is_floating(x.dtype()),
-        "[Recurrent] expected input {} of width {}, got {}", options.batch_first ? "[N, T, I]" : "[T, N, I]",
-        sizes.input, x);
-  return is_single(x) ? 1 : x.shape()[options.batch_first ? 0 : 1];
+  const bool single = is_single(x, sizes.spatial.rank());
+  const size_t width = single ? 1 : 2;
+  bool fits = x.rank() == width + 1 + sizes.spatial.rank() && x.shape()[width] == sizes.input;
+  for (size_t i = 0; fits && i < sizes.spatial.rank(); ++i)
+    fits = x.shape()[width + 1 + i] == sizes.spatial[i];
+  check(fits && is_floating(x.dtype()), "[Recurrent] expected input {} of width {}{}, got {}",
+        options.batch_first ? "[N, T, I]" : "[T, N, I]", sizes.input,
+        sizes.spatial.empty() ? std::string() : " with axes " + text(sizes.spatial) + " behind", x);
+  return single ? 1 : x.shape()[options.batch_first ? 0 : 1];
 }
 
 void check_step(const Tensor& x, const RecurrentSizes& sizes, const RecurrentOptions& options) {
@@ -173,8 +178,8 @@ void check_dtype(const Tensor& x, const Module& cell) {
 }
 
 void run_layers(RecurrentRun& run, const RecurrentOptions& options, bool training) {
-  const bool single = is_single(run.x);
-  Tensor x = steps_first(run.x, options);
+  const bool single = is_single(run.x, run.spatial);
+  Tensor x = steps_first(run.x, options, single);
   const int64_t steps = x.shape()[0], batch = x.shape()[1];
   Padding padding = run.padding;
   check(!single || (!padding.lengths.defined() && !padding.mask.defined()),
@@ -213,7 +218,7 @@ void run_layers(RecurrentRun& run, const RecurrentOptions& options, bool trainin
     if (directions == 2) {
       Tensor backward = scan(cell + 1, true);
       if (last_only) backward = last_output(backward, rows, true);
-      forward = merged(forward, backward, options.merge);
+      forward = merged(forward, backward, options.merge, run.spatial);
     }
     x = std::move(forward);
   }

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <reel/framework/tape.h>
-#include <reel/layers/cells.h>
+#include <reel/layers/cells/gru.h>
+#include <reel/layers/cells/lstm.h>
+#include <reel/layers/cells/rnn.h>
 #include <reel/layers/scan.h>
 
 namespace reel {
@@ -11,6 +13,7 @@ namespace reel {
 struct RecurrentSizes {
   int64_t input;
   int64_t hidden;
+  Shape spatial{};  ///< The extents behind [T, N, I]: of a cell over grids.
 };
 
 /// How the outputs of both directions become one: side by side [forward, backward], their sum, mean or product, or
@@ -70,6 +73,7 @@ struct RecurrentRun {
   std::vector<std::vector<Tensor>> given;      ///< What it is given instead, or nothing.
   std::vector<std::vector<Tensor>> sequences;  ///< States after every step, where `with_states`.
   bool with_states = false;
+  size_t spatial = 0;  ///< Number of axes behind [T, N, I].
   Tensor output;
 };
 
@@ -117,7 +121,7 @@ template <class C> struct Recurrent : Module {
   Recurrent(int64_t input, int64_t hidden, RecurrentOptions options = {}, Options cell_options = {})
       : Recurrent(RecurrentSizes{input, hidden}, options, cell_options, 0) {}
 
-  /// x [T, N, I] ([N, T, I] with batch_first, [T, I] for a single row), the state to begin with, the layer's own if
+  /// x [T, N, I] ([N, T, I] with batch_first, [T, I] for a single row; a cell over grids has its axes behind), the state to begin with, the layer's own if
   /// empty, and which steps count: outputs [T, N, H] ([T, N, 2 H] in both directions) and the state after the last
   /// step. For a single row neither has a batch axis.
   ScanResult<State> operator()(const Tensor& x, const State& state = {}, const Padding& padding = {}) const {
@@ -198,6 +202,7 @@ template <class C> struct Recurrent : Module {
     run.x = x;
     run.padding = padding;
     run.with_states = with_states;
+    run.spatial = sizes_.spatial.rank();
     const int64_t batch = detail::batch_of(x, sizes_, options_);
     detail::check_dtype(x, cells.front());
     const State& given = state.layers.empty() && options_.stateful ? carried_ : state;
@@ -231,6 +236,7 @@ template <class C> struct Recurrent : Module {
       int64_t width = 0;
       for (int64_t direction = 0; direction < directions; ++direction) {
         cells.push_back(detail::make_cell<C>(input, sizes.hidden, cell_options));
+        sizes_.spatial = detail::spatial_of(cells.back());
         width += detail::settle(cells.back(), input, sizes.hidden);
       }
       input = options.merge == Merge::concat ? width : width / directions;
@@ -257,7 +263,9 @@ template <class C> std::string explain(const Recurrent<C>& rnn, int64_t batch) {
   for (size_t i = 0; i < rnn.cells.size(); i += directions) {
     const C& cell = rnn.cells[i];
     const auto state = detail::tensors_of(initial_state(cell, batch, rnn.sizes().hidden, DType::float32));
-    const Tensor x = zeros({2, batch, width});
+    Shape shape{2, batch, width};
+    for (const int64_t extent : rnn.sizes().spatial) shape.push_back(extent);
+    const Tensor x = zeros(shape);
     result += "layer " + std::to_string(i / directions) + "\n" +
               detail::explain_steps(detail::step_function(cell), x, state);
     const NoTape values_only;

@@ -37,13 +37,16 @@ ScanOutputs outputs_of_no_step(const ScanCall& call, std::vector<Tensor> state, 
 }  // namespace
 
 int64_t output_width(StepFunction step, const Tensor& xs, std::vector<Tensor> state) {
-  return outputs_of_no_step({.step = step, .xs = xs}, std::move(state), false).output.size(-1);
+  const auto spatial = static_cast<int64_t>(xs.rank()) - 3;
+  return outputs_of_no_step({.step = step, .xs = xs}, std::move(state), false).output.size(-1 - spatial);
 }
 
-int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input,
-                    int64_t hidden) {
+int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, int64_t input, int64_t hidden,
+                    const Shape& spatial) {
   const NoTape values_only;
-  const Tensor x = zeros({1, input});
+  Shape shape{1, input};
+  for (const int64_t extent : spatial) shape.push_back(extent);
+  const Tensor x = zeros(shape);
   const std::vector<Tensor> before = state;
   Tensor output;
   SizeInference sizes(hidden);
@@ -53,9 +56,9 @@ int64_t settle_cell(Module& cell, StepFunction step, std::vector<Tensor> state, 
   step.step(step.cell, x, state, output);
   check(alike(before, state), "[cell] step() must return a state like the one it is given: ({}) became ({})",
         shapes_of(before), shapes_of(state));
-  check(output.defined() && output.rank() >= 1 && output.shape()[0] == 1,
+  check(output.defined() && output.rank() >= 1 + spatial.rank() && output.shape()[0] == 1,
         "[cell] step() must return an output with one row for each row of x; for x {} it gave {}", x, output);
-  return output.size(-1);
+  return output.size(-1 - static_cast<int64_t>(spatial.rank()));
 }
 
 namespace {

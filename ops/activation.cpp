@@ -16,6 +16,9 @@ Tensor silu(const Tensor& x) { return apply(Silu{}, x); }
 Tensor logaddexp(const Tensor& a, const Tensor& b) { return apply(LogAddExp{}, a, b); }
 Tensor log_sigmoid(const Tensor& x) { return apply(LogSigmoid{}, x); }
 Tensor leaky_relu(const Tensor& x, double negative_slope) { return apply(LeakyRelu{negative_slope}, x); }
+Tensor threshold(const Tensor& x, double threshold, double value) {
+  return apply(Threshold{threshold, value}, x);
+}
 Tensor elu(const Tensor& x, double alpha) { return apply(Elu{alpha}, x); }
 Tensor selu(const Tensor& x) { return apply(Selu{}, x); }
 Tensor celu(const Tensor& x, double alpha) {

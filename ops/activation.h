@@ -160,6 +160,14 @@ struct LeakyRelu {
   template <class T> T slope(T x, T) const { return select(x > T(0), T(1), T(s)); }
 };
 
+/// x above t, v up to it; a nan stays one.
+struct Threshold {
+  static constexpr std::string_view name = "threshold";
+  double t, v;
+  template <class T> T value(T x) const { return select(x <= T(t), T(v), x); }
+  template <class T> T slope(T x, T) const { return select(x <= T(t), T(0), T(1)); }
+};
+
 namespace detail {
 
 /// min(x, 0): what exponential branches take, so that they do not overflow where they are not chosen.
@@ -330,7 +338,7 @@ struct Softsign {
 
 using ActivationFormulas =
     FormulaList<Exp, Expm1, Log, Log1p, Tanh, Sigmoid, Relu, Softplus, Silu, LogAddExp, LogSigmoid, LeakyRelu,
-                Elu, Selu, Celu, Gelu, GeluTanh, Mish, Hardtanh, Hardsigmoid, Hardswish, Softsign>;
+                Threshold, Elu, Selu, Celu, Gelu, GeluTanh, Mish, Hardtanh, Hardsigmoid, Hardswish, Softsign>;
 template <class F>
 requires detail::is_listed<F, ActivationFormulas>
 inline constexpr bool detail::in_library<F> = true;
@@ -347,6 +355,8 @@ Tensor silu(const Tensor& x);
 Tensor logaddexp(const Tensor& a, const Tensor& b);  ///< log(exp(a) + exp(b)) without overflow.
 Tensor log_sigmoid(const Tensor& x);
 Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
+/// x above `threshold`, `value` up to it.
+Tensor threshold(const Tensor& x, double threshold, double value);
 Tensor elu(const Tensor& x, double alpha = 1);
 Tensor selu(const Tensor& x);
 Tensor celu(const Tensor& x, double alpha = 1);  ///< Throws if alpha is 0.

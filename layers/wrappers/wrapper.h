@@ -52,6 +52,7 @@ template <RecurrentCell C> struct Wrapper : Cell {
   StateOf<C> initial_state(int64_t batch, int64_t hidden, DType dtype) const {
     return reel::initial_state(cell, batch, hidden, dtype);
   }
+  Shape spatial() const { return spatial_of(cell); }
   void visit_fields(FieldVisitor& visitor) override { visit_field(visitor, "", cell); }
 
  protected:

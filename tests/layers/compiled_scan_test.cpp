@@ -159,8 +159,29 @@ TEST_CASE("compiled loops equal the steps of the classic cells", "[compiled]") {
     compiled_equals_steps(GRUCell(3, 4), steps, batch, 3);
     compiled_equals_steps(GRUCell(3, 4, {.reset_after = false}), steps, batch, 3);
     compiled_equals_steps(RNNCell(3, 4), steps, batch, 3);
-    compiled_equals_steps(RNNCell(3, 4, {.nonlinearity = Nonlinearity::relu}), steps, batch, 3);
+    compiled_equals_steps(RNNCell(3, 4, {.nonlinearity = relu}), steps, batch, 3);
   }
+}
+
+TEST_CASE("compiled loops equal the steps of the other cells", "[compiled]") {
+  manual_seed(4);
+  const Activation hard = activation("HardSigmoid");
+  compiled_equals_steps(LSTMCell(3, 4, {.gate = hard, .candidate = softsign, .clip = 0.7}), 4, 2, 3);
+  compiled_equals_steps(GRUCell(3, 4, {.recurrent_bias = false, .candidate = activation("Elu", 2)}), 4, 2, 3);
+  compiled_equals_steps(JordanCell(3, 5, {.output_size = 2, .decay = 0.5}), 4, 2, 3);
+  compiled_equals_steps(PeepholeLSTMCell(3, 4, {.carry_clip = 1}), 4, 2, 3);
+  compiled_equals_steps(PeepholeLSTMCell(3, 4, {.peepholes = Peepholes::full}), 4, 2, 3);
+  compiled_equals_steps(PeepholeLSTMCell(3, 4, {.output_sees = Carry::previous}), 4, 2, 3);
+  compiled_equals_steps(CoupledLSTMCell(3, 4), 4, 2, 3);
+  compiled_equals_steps(ProjectedLSTMCell(3, 4, {.proj_size = 2}), 4, 2, 3);
+  compiled_equals_steps(MGUCell(3, 4), 4, 2, 3);
+  compiled_equals_steps(MGUCell(3, 4, {.reset_after = true}), 4, 2, 3);
+  compiled_equals_steps(RHNCell(3, 4, {.depth = 3}), 4, 2, 3);
+  compiled_equals_steps(IndRNNCell(3, 4), 4, 2, 3);
+  compiled_equals_steps(SRUCell(3, 4), 4, 2, 3);
+  compiled_equals_steps(SRUCell(4, 4), 4, 2, 4);
+  for (const Pooling pooling : {Pooling::f, Pooling::fo, Pooling::ifo})
+    compiled_equals_steps(QRNNCell(3, 4, {.pooling = pooling}), 4, 2, 3);
 }
 
 TEST_CASE("compiled loops equal the steps of cells that the library has never seen", "[compiled]") {

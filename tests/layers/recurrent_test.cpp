@@ -126,7 +126,7 @@ void check_cell(const SafetensorsFile& file, DType dtype, typename C::Options op
 }
 
 RNNCellOptions elman(const std::string& kind, bool bias = true) {
-  return {.nonlinearity = kind == "rnn_relu" ? Nonlinearity::relu : Nonlinearity::tanh, .bias = bias};
+  return {.nonlinearity = kind == "rnn_relu" ? relu : tanh, .bias = bias};
 }
 
 }  // namespace

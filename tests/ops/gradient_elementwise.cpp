@@ -70,6 +70,7 @@ void add_activations(Table& table) {
   plain("hardswish", hardswish);
   plain("softsign", softsign);
   row("leaky_relu", [](const List& x) { return List{leaky_relu(x[0]), leaky_relu(x[0], 0.3)}; });
+  row("threshold", [](const List& x) { return List{threshold(x[0], 0.4, -1), threshold(x[0], -0.9, 2)}; });
   row("elu", [](const List& x) { return List{elu(x[0]), elu(x[0], 1.7)}; });
   row("celu", [](const List& x) { return List{celu(x[0]), celu(x[0], 0.7)}; });
   row("gelu", [](const List& x) { return List{gelu(x[0])}; });
