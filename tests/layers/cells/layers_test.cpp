@@ -1,5 +1,6 @@
 // Every cell as a layer: gradients through layers and directions, rows of different lengths, names, saved values, how it
 // is run, and what is refused.
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "framework/tape.h"
 #include "layers/cells.h"
 #include "layers/recurrent.h"
+#include "ops/activation.h"
 #include "ops/arithmetic.h"
 #include "ops/slicing.h"
 #include "tests/catch.h"
