@@ -5,7 +5,6 @@
 #include <concepts>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -91,8 +90,9 @@ template <class T> void visit_field(FieldVisitor& visitor, std::string_view name
 std::string_view next_name(std::string_view& names);
 
 template <class... T>
-void visit_named(FieldVisitor& visitor, std::string_view names, std::tuple<T&...> fields) {
-  std::apply([&](auto&... field) { (visit_field(visitor, next_name(names), field), ...); }, fields);
+void visit_named([[maybe_unused]] FieldVisitor& visitor, [[maybe_unused]] std::string_view names,
+                 T&... fields) {
+  (visit_field(visitor, next_name(names), fields), ...);
 }
 
 /// Every tensor of any structure of fields, in order.
@@ -130,7 +130,7 @@ requires(!std::convertible_to<State, Tensor> && detail::HasFields<State>) State 
 
 /// Lists a struct's fields: REEL_FIELDS(embed, lstm, head). For a Module it also answers the base's pure
 /// virtual function.
-#define REEL_FIELDS(...)                                                       \
-  void visit_fields(::reel::FieldVisitor& visitor) {                           \
-    ::reel::detail::visit_named(visitor, #__VA_ARGS__, std::tie(__VA_ARGS__)); \
+#define REEL_FIELDS(...)                                                           \
+  void visit_fields(::reel::FieldVisitor& visitor) {                               \
+    ::reel::detail::visit_named(visitor, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__); \
   }

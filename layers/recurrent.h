@@ -260,12 +260,14 @@ template <class C> std::string explain(const Recurrent<C>& rnn, int64_t batch) {
   std::string result;
   const size_t directions = rnn.options().bidirectional ? 2 : 1;
   int64_t width = rnn.sizes().input;
+  const std::vector<Tensor> parameters = rnn.parameters();
+  const DType dtype = parameters.empty() ? DType::float32 : parameters[0].dtype();
   for (size_t i = 0; i < rnn.cells.size(); i += directions) {
     const C& cell = rnn.cells[i];
-    const auto state = detail::tensors_of(initial_state(cell, batch, rnn.sizes().hidden, DType::float32));
+    const auto state = detail::tensors_of(initial_state(cell, batch, rnn.sizes().hidden, dtype));
     Shape shape{2, batch, width};
     for (const int64_t extent : rnn.sizes().spatial) shape.push_back(extent);
-    const Tensor x = zeros(shape);
+    const Tensor x = zeros(shape, {.dtype = dtype});
     result += "layer " + std::to_string(i / directions) + "\n" +
               detail::explain_steps(detail::step_function(cell), x, state);
     const NoTape values_only;

@@ -278,7 +278,7 @@ TEST_CASE("every cell of the library passes check_cell", "[check_cell]") {
   manual_seed(1);
   // One line for each cell and each option that changes its formulas.
   keeps_its_promises(RNNCell(2, 3));
-  keeps_its_promises(RNNCell(2, 3, {.nonlinearity = Nonlinearity::relu}));
+  keeps_its_promises(RNNCell(2, 3, {.nonlinearity = relu}));
   keeps_its_promises(RNNCell(2, 3, {.bias = false}));
   keeps_its_promises(LSTMCell(2, 3));
   keeps_its_promises(LSTMCell(2, 3, {.bias = false}));

@@ -111,7 +111,7 @@ template <class Layer> void steps_equal_sequence(Layer rnn) {
 TEST_CASE("steps one by one equal the sequence", "[step]") {
   manual_seed(6);
   steps_equal_sequence(RNN(4, 5));
-  steps_equal_sequence(RNN(4, 5, {.layers = 2}, {.nonlinearity = Nonlinearity::relu}));
+  steps_equal_sequence(RNN(4, 5, {.layers = 2}, {.nonlinearity = relu}));
   steps_equal_sequence(LSTM(4, 5, {.layers = 3}));
   steps_equal_sequence(LSTM(4, 5, {.layers = 2, .dropout = 0.5, .batch_first = true}));
   steps_equal_sequence(GRU(4, 5, {.layers = 2}, {.reset_after = false}));

@@ -1,5 +1,5 @@
-// Every cell as a layer: gradients through layers and directions, rows of different lengths, names, saved values, how it
-// is run, and what is refused.
+// Every cell as a layer: gradients through layers and directions, how it is run, the promises of check_cell, names,
+// and what is refused.
 #include <cmath>
 #include <string>
 #include <vector>
@@ -8,6 +8,7 @@
 #include "framework/random.h"
 #include "framework/tape.h"
 #include "layers/cells.h"
+#include "layers/check_cell.h"
 #include "layers/recurrent.h"
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
@@ -54,34 +55,16 @@ template <class C> void gradients_flow(Recurrent<C> layer, const Tensor& x) {
   CHECK(result.message == "");
 }
 
-/// Rows of different lengths, in a batch, are those rows alone.
-template <class C> void rows_are_alone(const Recurrent<C>& layer, const Tensor& x) {
-  const Tensor output = layer(x, {.lengths = tensor({1, 3}, {.dtype = DType::int64})}).output;
-  for (int64_t n = 0; n < 2; ++n) {
-    const int64_t length = n == 0 ? 1 : 3;
-    const Tensor alone = layer(narrow(narrow(x, 1, n, 1), 0, 0, length)).output;
-    CHECK(difference(narrow(narrow(output, 1, n, 1), 0, 0, length), alone, 1e-14, 1e-13) == "");
-  }
-}
-
-/// What is loaded computes the same.
-template <class C>
-void weights_load(const Recurrent<C>& layer, const typename C::Options& options, const Tensor& x) {
-  Recurrent<C> other = layer_of<C>(options);
-  CHECK(difference(other(x).output, layer(x).output) != "");
-  other.load_state_dict(layer.state_dict());
-  CHECK(difference(other(x).output, layer(x).output) == "");
-}
-
 template <class C> void holds_as_layer(const typename C::Options& options, Run run) {
   const Recurrent<C> layer = layer_of<C>(options);
-  const Tensor x = input_of(layer);
-  gradients_flow(layer, x);
-  rows_are_alone(layer, x);
-  weights_load(layer, options, x);
-  const std::string plan = explain(layer_of<C>(options), 3);
+  gradients_flow(layer, input_of(layer));
+  const std::string plan = explain(layer, 3);
   CAPTURE(plan);
   CHECK((plan.find("step by step") == std::string::npos) == (run == Run::compiled));
+  const CellReport report =
+      check_cell(C(2, 3, options), {.input = 2, .hidden = 3, .extents = layer.sizes().spatial});
+  INFO(report.text());
+  CHECK(report.passed());
 }
 
 std::vector<std::string> names_of(const Module& module) {
