@@ -17,12 +17,14 @@
 #include <reel/layers/basic.h>
 #include <reel/layers/cells.h>
 #include <reel/layers/convolution.h>
+#include <reel/layers/foreign_weights.h>
 #include <reel/layers/initializers.h>
 #include <reel/layers/linear.h>
 #include <reel/layers/module.h>
 #include <reel/layers/normalization.h>
 #include <reel/layers/recurrent.h>
 #include <reel/layers/scan.h>
+#include <reel/layers/weight_layout.h>
 #include <reel/ops/activation.h>
 #include <reel/ops/aggregate.h>
 #include <reel/ops/arithmetic.h>
