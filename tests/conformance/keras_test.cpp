@@ -290,8 +290,8 @@ std::vector<Tensor> initial_of(const json& call) {
   std::vector<Tensor> result;
   if (!call.contains("initial_state")) return result;
   const json& given = call.at("initial_state");
-  if (!given.is_array()) return {tensor_of(given)};
-  for (const json& tensor : given) result.push_back(tensor_of(tensor));
+  if (!given.is_array()) return {cast(tensor_of(given), DType::float32)};
+  for (const json& tensor : given) result.push_back(cast(tensor_of(tensor), DType::float32));
   return result;
 }
 
@@ -304,7 +304,7 @@ int run(const json& test) {
     if (step.at("op") == "reset_state") {
       layer->reset();
     } else if (step.at("op") == "call") {
-      const Tensor x = tensor_of(step.at("input"));
+      const Tensor x = cast(tensor_of(step.at("input")), DType::float32);  // as Keras does
       if (!layer) layer = make_layer(test.at("layer"), x.size(-1));
       const Tensor mask = step.contains("mask") ? tensor_of(step.at("mask")) : Tensor();
       calls[step.at("id").get<int>()] = layer->call(x, initial_of(step), mask);

@@ -257,6 +257,36 @@ struct ForgetfulCell : Cell {
   }
 };
 
+/// An LSTM with peepholes, o looking at the new carry, and a projection to three columns.
+struct PeepholeCell : Cell {
+  Tensor weight_ih, weight_hh, bias_ih, bias_hh, weight_ch, weight_hr;
+  REEL_FIELDS(weight_ih, weight_hh, bias_ih, bias_hh, weight_ch, weight_hr)
+  static constexpr int64_t projected = 3;
+  PeepholeCell(int64_t input, int64_t hidden) : hidden_(hidden) {
+    const auto draw = [](const Shape& shape) { return detail::parameter(uniform_(empty(shape), -1, 1)); };
+    weight_ih = draw({4 * hidden, input});
+    weight_hh = draw({4 * hidden, projected});
+    bias_ih = draw({4 * hidden});
+    bias_hh = draw({4 * hidden});
+    weight_ch = draw({3 * hidden});
+    weight_hr = draw({projected, hidden});
+  }
+  LSTMState step(const Tensor& x, const LSTMState& s) const {
+    const auto [i, f, g, o] = chunk<4>(linear(x, weight_ih, bias_ih) + linear(s.h, weight_hh, bias_hh), -1);
+    const auto [pi, pf, po] = chunk<3>(weight_ch, 0);
+    const Tensor c = sigmoid(f + pf * s.c) * s.c + sigmoid(i + pi * s.c) * tanh(g);
+    return {linear(sigmoid(o + po * c) * tanh(c), weight_hr), c};
+  }
+  LSTMState initial_state(int64_t batch) const {
+    const DType dtype = weight_ih.dtype();
+    return {zeros({batch, projected}, {.dtype = dtype}), zeros({batch, hidden_}, {.dtype = dtype})};
+  }
+  static WeightLayout layout() { return {.family = CellFamily::lstm, .gates = "ifgo", .peepholes = "ifo"}; }
+
+ private:
+  int64_t hidden_;
+};
+
 /// Says that its gates lie in a field that it does not have.
 struct LostCell : ForgetfulCell {
   using ForgetfulCell::ForgetfulCell;
@@ -289,6 +319,42 @@ TEST_CASE("a user's cell says how its weights lie, and takes PyTorch's", "[forei
   import_weights(lstm, export_weights(forgetful, WeightFormat::keras), WeightFormat::keras);
   const SafetensorsFile lstm_file = load_reference("foreign_weights/lstm_pair");
   CHECK(difference(lstm(lstm_file.at("input")).output, lstm_file.at("output"), 1e-12) == "");
+}
+
+TEST_CASE("projections come from PyTorch, and go with peepholes to oneDNN", "[foreign_weights]") {
+  const SafetensorsFile file = load_reference("foreign_weights/lstm_projected");
+  Recurrent<PeepholeCell> layer({4, 5}, {.layers = 2, .bidirectional = true});
+  layer.to(DType::float64);
+  import_weights(layer, parameters_of(file), WeightFormat::pytorch);  // which leaves the peepholes zero
+  Recurrent<PeepholeCell>::State begin;
+  for (int64_t i = 0; i < 4; ++i)
+    begin.layers.push_back({select(file.at("h0"), 0, i), select(file.at("c0"), 0, i)});
+  const auto [output, last] = layer(file.at("input"), begin);
+  CHECK(difference(output, file.at("output"), 1e-12) == "");
+  for (size_t i = 0; i < 4; ++i) {
+    CHECK(difference(last.layers[i].h, select(file.at("h_n"), 0, static_cast<int64_t>(i)), 1e-12) == "");
+    CHECK(difference(last.layers[i].c, select(file.at("c_n"), 0, static_cast<int64_t>(i)), 1e-12) == "");
+  }
+
+  const Recurrent<PeepholeCell> other({4, 5});
+  const Tensor x = uniform_(empty({3, 2, 4}), -1, 1);
+  const NamedTensors weights = export_weights(other, WeightFormat::onednn);
+  CHECK(at(weights, "weights_projection").shape() == Shape{1, 1, 5, 3});
+  CHECK(at(weights, "weights_peephole").shape() == Shape{1, 1, 3, 5});
+  CHECK(difference(run_onednn({.family = CellFamily::lstm}, weights, x), other(x).output, 1e-5) == "");
+
+  Recurrent<PeepholeCell> back({4, 5});
+  const NamedTensors changed = random_like(weights);
+  import_weights(back, changed, WeightFormat::onednn);
+  CHECK(difference_in_bits(export_weights(back, WeightFormat::onednn), changed) == "");
+
+  CHECK_THROWS_WITH(export_weights(other, WeightFormat::pytorch),
+                    contains_text("the second has no peepholes"));
+  CHECK_THROWS_WITH(export_weights(other, WeightFormat::onnx),
+                    contains_text("the second has no projection of the hidden state"));
+  LSTM plain(4, 5);
+  CHECK_THROWS_WITH(import_weights(plain, weights, WeightFormat::onednn),
+                    contains_text("weights_projection"));
 }
 
 TEST_CASE("a layout that does not fit its cell is refused", "[foreign_weights]") {
