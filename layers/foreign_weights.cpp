@@ -11,23 +11,10 @@
 namespace reel::detail {
 namespace {
 
-std::string_view name_of(WeightFormat format) {
-  switch (format) {
-    case WeightFormat::pytorch:
-      return "pytorch";
-    case WeightFormat::keras:
-      return "keras";
-    case WeightFormat::onnx:
-      return "onnx";
-    case WeightFormat::onednn:
-      return "onednn";
-  }
-  fail("[WeightFormat] there is no format {}", {text(static_cast<int>(format))});
-}
-
 /// What the other side computes, and how its weights lie.
 struct ForeignFormat {
   WeightFormat format;
+  std::string_view name;
   std::string_view lstm_gates, gru_gates;
   bool transposed;
   bool two_biases;             // everywhere; else only where the formulas need both
@@ -38,10 +25,10 @@ struct ForeignFormat {
 };
 
 constexpr ForeignFormat formats[] = {
-    {WeightFormat::pytorch, "ifgo", "rzn", false, true, "", true, false, false, false, false},
-    {WeightFormat::keras, "ifgo", "zrn", true, false, "", false, true, false, false, true},
-    {WeightFormat::onnx, "iofg", "zrn", false, true, "iof", false, true, true, true, true},
-    {WeightFormat::onednn, "ifgo", "zrn", true, false, "ifo", true, true, false, false, false},
+    {WeightFormat::pytorch, "pytorch", "ifgo", "rzn", false, true, "", true, false, false, false, false},
+    {WeightFormat::keras, "keras", "ifgo", "zrn", true, false, "", false, true, false, false, true},
+    {WeightFormat::onnx, "onnx", "iofg", "zrn", false, true, "iof", false, true, true, true, true},
+    {WeightFormat::onednn, "onednn", "ifgo", "zrn", true, false, "ifo", true, true, false, false, false},
 };
 
 const ForeignFormat& find(WeightFormat format) {
@@ -68,7 +55,7 @@ class ForeignWeights {
   std::set<std::string> biases, peepholes;  // names of those that may be left out
   std::vector<CellWeights> cells;
 
-  ForeignWeights(const ForeignFormat& format, const Geometry& geometry) : format_(format), g_(geometry) {
+  ForeignWeights(const ForeignFormat& format, const Geometry& geometry) : g_(geometry) {
     WeightLayout layout{.family = g_.family,
                         .gates = g_.family == CellFamily::lstm  ? format.lstm_gates
                                  : g_.family == CellFamily::gru ? format.gru_gates
@@ -79,7 +66,7 @@ class ForeignWeights {
                         .coupled = g_.coupled && format.coupled};
     gates_ = static_cast<int64_t>(layout.gates.size());
     two_biases_ = format.two_biases || (g_.family == CellFamily::gru && g_.reset_after);
-    cells.assign(g_.layers * g_.directions, CellWeights(std::string(name_of(format.format)), layout));
+    cells.assign(g_.layers * g_.directions, CellWeights(std::string(format.name), layout));
     switch (format.format) {
       case WeightFormat::pytorch:
         lay_out_pytorch();
@@ -119,7 +106,6 @@ class ForeignWeights {
     return sets == 1 ? "" : "l" + std::to_string(set) + ".";
   }
 
-  const ForeignFormat& format_;
   const Geometry& g_;
   int64_t gates_ = 0;
   bool two_biases_ = false;
@@ -262,7 +248,7 @@ void check_formulas(std::string_view op, const LayeredCells& stack, const Foreig
   for (const LayeredCell& cell : stack.cells) {
     const auto knows = [&](bool uses, bool has, std::string_view what) {
       check(!uses || has, "[{}] the cell {}, and the formulas of {} have no such thing", op, what,
-            name_of(format.format));
+            format.name);
     };
     knows(cell.layout.clipped, format.clips, "clips its sums");
     knows(cell.layout.coupled, format.coupled, "couples its input and forget gates");
@@ -296,8 +282,8 @@ ForeignWeights filled(const ForeignFormat& format, Geometry& g, const NamedTenso
     if (misfits("import_weights", ForeignWeights(format, other).tensors, given).empty())
       check_transfer("import_weights", ForeignWeights(format, other).cells[0], result.cells[0]);
   }
-  check(wrong.empty(), "[import_weights] the tensors are not those of {} for this layer:{}",
-        name_of(format.format), wrong);
+  check(wrong.empty(), "[import_weights] the tensors are not those of {} for this layer:{}", format.name,
+        wrong);
   for (auto& [name, tensor] : result.tensors) tensor.copy_(detach(*find(given, name)));
   return result;
 }

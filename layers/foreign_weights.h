@@ -12,7 +12,7 @@ namespace reel {
 
 /// Whose names, shapes and gate order. G gates, H hidden size, S the width of the state that is multiplied (H, or
 /// what the projection makes of it), I the width of a layer's input, D directions, L layers. A layer without biases
-/// gives none.
+/// gives none. Initial states that are learned are no weights on the other side, and stay.
 ///
 /// pytorch  state_dict() of nn.RNN, nn.LSTM, nn.GRU: weight_ih_l0 [G H, I], weight_hh_l0 [G H, S], bias_ih_l0,
 ///          bias_hh_l0 [G H], weight_hr_l0 [S, H], "_reverse" behind; gates i f g o, r z n.
