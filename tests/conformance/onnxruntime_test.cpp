@@ -43,10 +43,11 @@ std::vector<NamedActivation> activations_of(const json& attributes) {
   return result;
 }
 
-// CELL OPTIONS
-
-template <class C> std::vector<Tensor> tensors_of_state(const detail::StateOf<C>& state) {
-  return detail::tensors_of(state);
+template <class C> typename C::Options options_of(const json& test, size_t) {
+  typename C::Options options;
+  if constexpr (std::same_as<C, GRUCell>)
+    options.reset_after = test.at("attributes").value("linear_before_reset", 0) != 0;
+  return options;
 }
 
 Tensor input(const json& test, const char* name) {
@@ -101,6 +102,20 @@ template <class C> void run(const json& test) {
   }
 }
 
+/// What the case asks of a cell that the public ones cannot do yet; empty if there is nothing.
+std::string lacking(const json& test) {
+  const json& attributes = test.at("attributes");
+  if (test.at("inputs").contains("P")) return "peepholes";
+  if (attributes.value("input_forget", 0) != 0) return "a forget gate that is 1 - i";
+  if (attributes.value("clip", 999.0) < 999) return "clipped sums";  // the sums of the others are far below
+  const size_t gates = test.at("op") == "LSTM" ? 3 : test.at("op") == "GRU" ? 2 : 1;
+  const std::vector<NamedActivation> given = activations_of(attributes);
+  for (size_t i = 0; i < given.size(); ++i)
+    if (given[i].name != (gates > 1 && i % gates == 0 ? "sigmoid" : "tanh"))
+      return "the activation " + given[i].name;
+  return {};
+}
+
 template <class C> void run_all(const std::string& file, size_t expected_count, size_t expected_refused) {
   const auto folder = conformance_folder();
   if (!folder) return;
@@ -111,6 +126,10 @@ template <class C> void run_all(const std::string& file, size_t expected_count, 
     if (test.at("expect") == "failure") {
       CHECK_THROWS_AS(run<C>(test), Error);
       ++refused;
+      continue;
+    }
+    if (const std::string what = lacking(test); !what.empty()) {
+      WARN("not run, the cell lacks " << what << ": " << test.at("name").get<std::string>());
       continue;
     }
     try {

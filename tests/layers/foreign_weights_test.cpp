@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/peers/onednn_inference.h"
 #include "layers/initializers.h"
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
@@ -14,7 +15,6 @@
 #include "ops/shape.h"
 #include "ops/slicing.h"
 #include "tests/catch.h"
-#include "tests/layers/onednn_recurrent.h"
 #include "tests/reference.h"
 
 namespace reel {
@@ -119,7 +119,7 @@ TEST_CASE("oneDNN's primitives compute what PyTorch computes, from weights that 
     import_weights(layer, parameters_of(file, DType::float32), WeightFormat::pytorch);
     const NamedTensors weights = export_weights(layer, WeightFormat::onednn);
     CHECK(at(weights, "weights_layer").size(0) == 2);  // one primitive of two layers
-    const Tensor y = run_onednn({.family = family}, weights, cast(file.at("input"), DType::float32));
+    const Tensor y = bench::run_onednn({.family = family}, weights, cast(file.at("input"), DType::float32));
     CHECK(difference_in_value(y, file.at("output"), 1e-5) == "");
   };
   check_pair(RNN(4, 4, {.layers = 2}), CellFamily::rnn, "rnn");
@@ -130,10 +130,10 @@ TEST_CASE("oneDNN's primitives compute what PyTorch computes, from weights that 
 TEST_CASE("oneDNN's primitives agree with the layers in both directions, with and without bias",
           "[foreign_weights]") {
   const Tensor x = uniform_(empty({5, 2, 3}), -1, 1);
-  const auto check_layer = [&](auto layer, OnednnRecurrentOptions options) {
+  const auto check_layer = [&](auto layer, bench::OnednnLayer options) {
     for (Tensor& parameter : layer.parameters()) uniform_(parameter, -1, 1);
     options.bidirectional = layer.options().bidirectional;
-    const Tensor y = run_onednn(options, export_weights(layer, WeightFormat::onednn), x);
+    const Tensor y = bench::run_onednn(options, export_weights(layer, WeightFormat::onednn), x);
     CHECK(difference(y, layer(x).output, 1e-5) == "");
   };
   for (const bool both : {false, true}) {
@@ -341,7 +341,7 @@ TEST_CASE("projections come from PyTorch, and go with peepholes to oneDNN", "[fo
   const NamedTensors weights = export_weights(other, WeightFormat::onednn);
   CHECK(at(weights, "weights_projection").shape() == Shape{1, 1, 5, 3});
   CHECK(at(weights, "weights_peephole").shape() == Shape{1, 1, 3, 5});
-  CHECK(difference(run_onednn({.family = CellFamily::lstm}, weights, x), other(x).output, 1e-5) == "");
+  CHECK(difference(bench::run_onednn({.family = CellFamily::lstm}, weights, x), other(x).output, 1e-5) == "");
 
   Recurrent<PeepholeCell> back({4, 5});
   const NamedTensors changed = random_like(weights);

@@ -1,9 +1,9 @@
-#include "tests/layers/onednn_recurrent.h"
+#include "bench/peers/onednn_inference.h"
 
 #include <dnnl.hpp>
 #include <unordered_map>
 
-namespace reel {
+namespace reel::bench {
 namespace {
 
 using dnnl::memory;
@@ -31,7 +31,7 @@ Tensor find(const NamedTensors& weights, const std::string& name) {
 
 }  // namespace
 
-Tensor run_onednn(const OnednnRecurrentOptions& options, const NamedTensors& weights, const Tensor& x) {
+Tensor run_onednn(const OnednnLayer& options, const NamedTensors& weights, const Tensor& x) {
   const Tensor wx = find(weights, "weights_layer"), wh = find(weights, "weights_iter");
   Tensor bias = find(weights, "bias");
   const bool two_biases = options.family == CellFamily::gru && options.reset_after;
@@ -79,4 +79,4 @@ Tensor run_onednn(const OnednnRecurrentOptions& options, const NamedTensors& wei
   return y;
 }
 
-}  // namespace reel
+}  // namespace reel::bench
