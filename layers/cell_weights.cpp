@@ -35,8 +35,7 @@ bool names_gates(const WeightLayout& layout) {
 /// Finds the fields of a cell by their names.
 class Fields {
  public:
-  Fields(const Module& cell, std::string owner, size_t gates)
-      : named_(cell.state_dict()), owner_(std::move(owner)), gates_(static_cast<int64_t>(gates)) {}
+  Fields(const Module& cell, std::string owner) : named_(cell.state_dict()), owner_(std::move(owner)) {}
 
   /// Undefined if there is none.
   Tensor find(std::string_view name) const {
@@ -45,8 +44,9 @@ class Fields {
     return {};
   }
 
-  /// The field of one gate: a part of the tensor that holds all, or a tensor of its own.
-  Tensor of_gate(std::string_view name, size_t index, char letter, bool transposed, size_t rank) const {
+  /// The field of one gate: a part of the tensor that holds those of `count`, or a tensor of its own.
+  Tensor of_gate(std::string_view name, size_t index, char letter, bool transposed, size_t rank,
+                 size_t count) const {
     const size_t asterisk = name.find('*');
     std::string full(name);
     if (asterisk != std::string::npos) full[asterisk] = letter;
@@ -54,10 +54,11 @@ class Fields {
     if (!tensor.defined()) return tensor;
     check(tensor.rank() == rank, "[layout] {}: {} should have {} axes, got {}", owner_, full, rank, tensor);
     const int64_t axis = transposed && rank == 2 ? 1 : 0;
+    const auto gates = static_cast<int64_t>(count);
     if (asterisk == std::string::npos) {
-      check(tensor.size(axis) % gates_ == 0, "[layout] {}: axis {} of {} should hold {} gates, got {}",
-            owner_, axis, full, gates_, tensor);
-      const int64_t hidden = tensor.size(axis) / gates_;
+      check(tensor.size(axis) % gates == 0, "[layout] {}: axis {} of {} should hold {} gates, got {}", owner_,
+            axis, full, gates, tensor);
+      const int64_t hidden = tensor.size(axis) / gates;
       tensor = narrow(tensor, axis, static_cast<int64_t>(index) * hidden, hidden);
     }
     return axis == 1 ? transpose(tensor) : tensor;
@@ -73,7 +74,6 @@ class Fields {
  private:
   NamedTensors named_;
   std::string owner_;
-  int64_t gates_;
 };
 
 std::vector<Tensor> parts(const Tensor& tensor, size_t count, int64_t axis) {
@@ -158,26 +158,23 @@ void CellWeights::split_peepholes(const Tensor& vector) {
 
 CellWeights weights_of(const Module& cell, const WeightLayout& layout, const std::string& owner) {
   CellWeights result(owner, layout);
-  const Fields fields(cell, owner, result.gates.size());
+  const Fields fields(cell, owner);
+  const size_t count = result.gates.size();
   for (size_t i = 0; i < result.gates.size(); ++i) {
     GateWeights& gate = result.gates[i];
-    gate.input = fields.of_gate(layout.input, i, gate.letter, layout.transposed, 2);
-    gate.recurrent = fields.of_gate(layout.recurrent, i, gate.letter, layout.transposed, 2);
-    gate.bias = fields.of_gate(layout.bias, i, gate.letter, layout.transposed, 1);
-    gate.recurrent_bias = fields.of_gate(layout.recurrent_bias, i, gate.letter, layout.transposed, 1);
+    gate.input = fields.of_gate(layout.input, i, gate.letter, layout.transposed, 2, count);
+    gate.recurrent = fields.of_gate(layout.recurrent, i, gate.letter, layout.transposed, 2, count);
+    gate.bias = fields.of_gate(layout.bias, i, gate.letter, layout.transposed, 1, count);
+    gate.recurrent_bias = fields.of_gate(layout.recurrent_bias, i, gate.letter, layout.transposed, 1, count);
     check(gate.input.defined() && gate.recurrent.defined(),
           "[layout] {}: gate {} should have weights {} and {}; the fields are {}", owner,
           std::string(1, gate.letter), layout.input, layout.recurrent, fields.names());
   }
-  const int64_t hidden = result.gates[0].input.size(0);
-  if (!layout.peepholes.empty()) {
-    const Tensor peephole = fields.find(layout.peephole);
-    if (peephole.defined()) {
-      check(peephole.numel() == hidden * static_cast<int64_t>(layout.peepholes.size()),
-            "[layout] {}: {} should hold {} peepholes of {} numbers, got {}", owner, layout.peephole,
-            layout.peepholes.size(), hidden, peephole);
-      result.split_peepholes(peephole);
-    }
+  for (size_t i = 0; i < layout.peepholes.size(); ++i) {
+    const char letter = layout.peepholes[i];
+    for (GateWeights& gate : result.gates)
+      if (gate.letter == letter)
+        gate.peephole = fields.of_gate(layout.peephole, i, letter, false, 1, layout.peepholes.size());
   }
   result.projection = fields.find(layout.projection);
   return result;

@@ -246,6 +246,8 @@ Geometry geometry_of(const std::vector<CellWeights>& own, size_t directions, con
 /// What the other side's formulas do not have, whatever the weights.
 void check_formulas(std::string_view op, const LayeredCells& stack, const ForeignFormat& format) {
   for (const LayeredCell& cell : stack.cells) {
+    check(cell.layout.own_formula.empty(), "[{}] the cell {}, which no formulas of {} do", op,
+          cell.layout.own_formula, format.name);
     const auto knows = [&](bool uses, bool has, std::string_view what) {
       check(!uses || has, "[{}] the cell {}, and the formulas of {} have no such thing", op, what,
             format.name);

@@ -25,19 +25,23 @@ struct WeightLayout {
   bool reset_after = true;  ///< GRU: r multiplies the product U h + b, not h.
   bool update_keeps =
       true;  ///< GRU: z is the share of the old state; else that of the new one, z n + (1 - z) h.
-  double forget_bias = 0;        ///< LSTM: what the formula adds to f before the sigmoid, beside the bias.
-  std::string_view peepholes{};  ///< LSTM: the order of the gates that see the carry, elementwise: "ifo".
+  double forget_bias = 0;  ///< LSTM: what the formula adds to f before the sigmoid, beside the bias.
+  std::string_view
+      peepholes{};  ///< LSTM: the gates that see the carry by element, o the new one, in order: "ifo".
 
-  bool coupled = false;  ///< LSTM: the forget gate is 1 - i, its own numbers are not used.
+  bool coupled = false;  ///< LSTM: the forget gate is 1 - i; numbers of its own, if it has any, do not count.
   bool clipped = false;  ///< Sums before the activations are clipped.
   bool own_activations =
       false;  ///< Activations are not those above (of an Elman cell: neither tanh nor relu).
+  /// What the cell does that no other system does, in words: "sees the old carry at its output gate". Its weights
+  /// then do not travel.
+  std::string_view own_formula{};
 
   std::string_view input = "weight_ih";
   std::string_view recurrent = "weight_hh";
   std::string_view bias = "bias_ih";            ///< Added to the product with x.
   std::string_view recurrent_bias = "bias_hh";  ///< Added to the product with h.
-  std::string_view peephole = "weight_ch";      ///< [peepholes * hidden].
+  std::string_view peephole = "weight_c*";      ///< [hidden] of each gate, or [peepholes * hidden].
   std::string_view projection = "weight_hr";    ///< [projected, hidden].
 };
 

@@ -63,7 +63,8 @@ struct OnnxCell : Cell {
             .peepholes = options_.peepholes ? "iof" : "",
             .coupled = options_.coupled,
             .clipped = options_.clip > 0,
-            .own_activations = true};
+            .own_activations = true,
+            .peephole = "weight_ch"};
   }
 };
 

@@ -281,7 +281,9 @@ struct PeepholeCell : Cell {
     const DType dtype = weight_ih.dtype();
     return {zeros({batch, projected}, {.dtype = dtype}), zeros({batch, hidden_}, {.dtype = dtype})};
   }
-  static WeightLayout layout() { return {.family = CellFamily::lstm, .gates = "ifgo", .peepholes = "ifo"}; }
+  static WeightLayout layout() {
+    return {.family = CellFamily::lstm, .gates = "ifgo", .peepholes = "ifo", .peephole = "weight_ch"};
+  }
 
  private:
   int64_t hidden_;
