@@ -65,10 +65,11 @@ template <class C> NamedTensors export_weights(const Recurrent<C>& rnn, WeightFo
   return detail::export_weights(detail::layered_cells(rnn), format);
 }
 
-/// Copies weights of another system into `rnn`. Names, shapes and dtype must be those that export_weights gives;
-/// biases and peepholes may be left out, then they are zero. A single bias goes to the product with x. What was
-/// imported is exported with the same bits. Throws, before anything is changed, where a tensor is missing, unexpected
-/// or of another shape or dtype, and where the cell has no place for it or computes other formulas.
+/// Copies weights of another system into `rnn`. Names, shapes and dtype must be those that export_weights gives; biases and
+/// peepholes may be left out, then they are zero. A single bias goes to the product with x. What was imported is exported
+/// with the same bits, but for numbers that do not count (those of a coupled forget gate), which become zero. Throws,
+/// before anything is changed, where a tensor is missing, unexpected or of another shape or dtype, and where the cell has
+/// no place for it or computes other formulas.
 template <class C> void import_weights(Recurrent<C>& rnn, const NamedTensors& weights, WeightFormat format) {
   detail::import_weights(detail::layered_cells(rnn), weights, format);
 }

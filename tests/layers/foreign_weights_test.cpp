@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/peers/onednn_inference.h"
+#include "layers/cells/lstm_variants.h"
 #include "layers/initializers.h"
 #include "ops/activation.h"
 #include "ops/arithmetic.h"
@@ -357,6 +358,75 @@ TEST_CASE("projections come from PyTorch, and go with peepholes to oneDNN", "[fo
   LSTM plain(4, 5);
   CHECK_THROWS_WITH(import_weights(plain, weights, WeightFormat::onednn),
                     contains_text("weights_projection"));
+}
+
+TEST_CASE("the kin of the LSTM travels as far as the other side has its formulas", "[foreign_weights]") {
+  const SafetensorsFile file = load_reference("foreign_weights/lstm_projected");
+  Recurrent<ProjectedLSTMCell> projected({4, 5}, {.layers = 2, .bidirectional = true}, {.proj_size = 3});
+  projected.to(DType::float64);
+  import_weights(projected, parameters_of(file), WeightFormat::pytorch);
+  for (const auto& [name, tensor] : export_weights(projected, WeightFormat::pytorch))
+    CHECK(difference(tensor, file.at("param." + name)) == "");
+  CHECK_THROWS_WITH(export_weights(projected, WeightFormat::keras), contains_text("has no projection"));
+
+  const Tensor x = uniform_(empty({3, 2, 4}), -1, 1);
+  for (const bool bias : {true, false}) {
+    const Recurrent<PeepholeLSTMCell> peephole({4, 5}, {}, {.bias = bias});
+    const Tensor y =
+        bench::run_onednn({.family = CellFamily::lstm}, export_weights(peephole, WeightFormat::onednn), x);
+    CHECK(difference(y, peephole(x).output, 1e-5) == "");
+    CHECK_THROWS_WITH(export_weights(peephole, WeightFormat::keras), contains_text("has no peepholes"));
+    for (const WeightFormat format : {WeightFormat::onnx, WeightFormat::onednn}) {
+      Recurrent<PeepholeLSTMCell> other({4, 5}, {}, {.bias = bias});
+      const NamedTensors changed = random_like(export_weights(peephole, format));
+      import_weights(other, changed, format);
+      CHECK(difference_in_bits(export_weights(other, format), changed) == "");
+    }
+  }
+  const Recurrent<PeepholeLSTMCell> full({4, 5}, {}, {.peepholes = Peepholes::full});
+  CHECK_THROWS_WITH(
+      export_weights(full, WeightFormat::onnx),
+      "[export_weights] the cell has peepholes that are matrices, which no formulas of onnx do");
+
+  Recurrent<CoupledLSTMCell> coupled({4, 5});
+  CHECK_THROWS_WITH(export_weights(coupled, WeightFormat::pytorch),
+                    contains_text("couples its input and forget gates"));
+  const Tensor before = coupled(x).output;
+  const NamedTensors onnx = export_weights(coupled, WeightFormat::onnx);
+  CHECK(at(onnx, "W").shape() == Shape{1, 20, 4});
+  for (Tensor& parameter : coupled.parameters()) uniform_(parameter, -1, 1);
+  import_weights(coupled, onnx, WeightFormat::onnx);
+  CHECK(difference(coupled(x).output, before) == "");
+}
+
+TEST_CASE("activations and clipping go where the other side has them", "[foreign_weights]") {
+  const LSTM relu_lstm(3, 4, {}, {.candidate = relu}), clipped(3, 4, {}, {.clip = 1});
+  export_weights(relu_lstm, WeightFormat::keras);
+  export_weights(relu_lstm, WeightFormat::onnx);
+  export_weights(clipped, WeightFormat::onnx);
+  export_weights(RNN(3, 4, {}, {.nonlinearity = relu}), WeightFormat::pytorch);
+  CHECK_THROWS_WITH(
+      export_weights(relu_lstm, WeightFormat::pytorch),
+      "[export_weights] the cell has activations of its own, and the formulas of pytorch have no such "
+      "thing");
+  CHECK_THROWS_WITH(export_weights(clipped, WeightFormat::keras), contains_text("the cell clips its sums"));
+}
+
+TEST_CASE("cells with one bias take what can be added up", "[foreign_weights]") {
+  const Tensor x = uniform_(empty({3, 2, 3}), -1, 1);
+  const LSTM two(3, 4);
+  LSTM one(3, 4, {}, {.recurrent_bias = false});
+  import_weights(one, export_weights(two, WeightFormat::pytorch), WeightFormat::pytorch);
+  CHECK(difference(one(x).output, two(x).output, 1e-6) == "");
+
+  GRU after(3, 4, {}, {.recurrent_bias = false});
+  for (const WeightFormat format : formats)
+    CHECK_THROWS_WITH(import_weights(after, export_weights(GRU(3, 4), format), format),
+                      contains_text("the first has two biases, and the second one; they cannot be added up"));
+  GRU before(3, 4, {}, {.recurrent_bias = false, .reset_after = false});
+  const GRU both(3, 4, {}, {.reset_after = false});
+  import_weights(before, export_weights(both, WeightFormat::onnx), WeightFormat::onnx);
+  CHECK(difference(before(x).output, both(x).output, 1e-6) == "");
 }
 
 TEST_CASE("a layout that does not fit its cell is refused", "[foreign_weights]") {
