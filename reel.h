@@ -20,6 +20,7 @@
 #include <reel/layers/check_cell.h>
 #include <reel/layers/convolution.h>
 #include <reel/layers/diagnose.h>
+#include <reel/layers/foreign_weights.h>
 #include <reel/layers/generation.h>
 #include <reel/layers/initializers.h>
 #include <reel/layers/layers.h>
@@ -30,6 +31,7 @@
 #include <reel/layers/scan.h>
 #include <reel/layers/sequences.h>
 #include <reel/layers/truncated.h>
+#include <reel/layers/weight_layout.h>
 #include <reel/layers/wrappers/attending.h>
 #include <reel/layers/wrappers/cell_dropout.h>
 #include <reel/layers/wrappers/residual.h>

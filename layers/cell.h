@@ -32,6 +32,8 @@
 
 namespace reel {
 
+struct WeightLayout;  // weight_layout.h
+
 /// Base of recurrent cells.
 struct Cell : Module {};
 

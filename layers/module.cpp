@@ -131,8 +131,12 @@ NamedTensors collect(const Module& module, bool with_buffers) {
   return std::move(collector.found);
 }
 
-/// Everything that stands against copying `given` into `own`, a line each.
-std::string mismatches(const NamedTensors& own, const std::map<std::string_view, const Tensor*>& given) {
+}  // namespace
+
+std::string misfits(std::string_view op, const NamedTensors& own, const NamedTensors& tensors) {
+  std::map<std::string_view, const Tensor*> given;
+  for (const auto& [name, tensor] : tensors)
+    check(given.emplace(name, &tensor).second, "[{}] the name {} is given twice", op, name);
   std::string table;
   std::set<std::string_view> names;
   for (const auto& [name, tensor] : own) {
@@ -148,8 +152,6 @@ std::string mismatches(const NamedTensors& own, const std::map<std::string_view,
     if (!names.contains(name)) table += fmt::format("\n  unexpected  {}: {}", name, text(*tensor));
   return table;
 }
-
-}  // namespace
 
 class TrainVisitor final : public PathVisitor {
  public:
@@ -177,11 +179,10 @@ std::vector<Tensor> Module::parameters() const {
 // NOLINTNEXTLINE(readability-make-member-function-const): it changes what the module holds
 void Module::load_state_dict(const NamedTensors& tensors) {
   const NamedTensors own = state_dict();
-  std::map<std::string_view, const Tensor*> given;
-  for (const auto& [name, tensor] : tensors)
-    check(given.emplace(name, &tensor).second, "[load_state_dict] the name {} is given twice", name);
-  const std::string wrong = detail::mismatches(own, given);
+  const std::string wrong = detail::misfits("load_state_dict", own, tensors);
   check(wrong.empty(), "[load_state_dict] the tensors do not fit the module:{}", wrong);
+  std::map<std::string_view, const Tensor*> given;
+  for (const auto& [name, tensor] : tensors) given.emplace(name, &tensor);
   for (const auto& [name, tensor] : own) Tensor(tensor).copy_(*given.at(name));
 }
 

@@ -69,5 +69,9 @@ namespace detail {
 /// A tensor that gradients are wanted of.
 Tensor parameter(Tensor values);
 
+/// Everything that stands against copying the tensors of `given` to those of `own` that have their names, a line each;
+/// empty where nothing does. A name that is given twice throws, naming `op`.
+std::string misfits(std::string_view op, const NamedTensors& own, const NamedTensors& given);
+
 }  // namespace detail
 }  // namespace reel

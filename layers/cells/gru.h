@@ -26,6 +26,7 @@ struct GRUCell : Cell {
   GRUCell(int64_t input, int64_t hidden, Options options = {});
   Tensor step(const Tensor& x, const Tensor& h) const;
   const Options& options() const { return options_; }
+  WeightLayout layout() const;
   REEL_FIELDS(weight_ih, weight_hh, bias_ih, bias_hh)
 
  private:

@@ -31,6 +31,7 @@ struct LSTMCell : Cell {
   LSTMCell(int64_t input, int64_t hidden, Options options = {});
   LSTMState step(const Tensor& x, const LSTMState& state) const;
   const Options& options() const { return options_; }
+  WeightLayout layout() const;
   REEL_FIELDS(weight_ih, weight_hh, bias_ih, bias_hh)
 
  private:

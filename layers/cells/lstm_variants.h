@@ -33,6 +33,7 @@ struct PeepholeLSTMCell : Cell {
   PeepholeLSTMCell(int64_t input, int64_t hidden, Options options = {});
   LSTMState step(const Tensor& x, const LSTMState& state) const;
   const Options& options() const { return options_; }
+  WeightLayout layout() const;
   REEL_FIELDS(weight_ih, weight_hh, bias_ih, bias_hh, weight_ci, weight_cf, weight_co)
 
  private:
@@ -61,6 +62,7 @@ struct CoupledLSTMCell : Cell {
   CoupledLSTMCell(int64_t input, int64_t hidden, Options options = {});
   LSTMState step(const Tensor& x, const LSTMState& state) const;
   const Options& options() const { return options_; }
+  WeightLayout layout() const;
   REEL_FIELDS(weight_ih, weight_hh, bias_ih, bias_hh, weight_ci, weight_co)
 
  private:
@@ -89,6 +91,7 @@ struct ProjectedLSTMCell : Cell {
   LSTMState step(const Tensor& x, const LSTMState& state) const;
   LSTMState initial_state(int64_t batch) const;
   const Options& options() const { return options_; }
+  WeightLayout layout() const;
   REEL_FIELDS(weight_ih, weight_hh, bias_ih, bias_hh, weight_hr)
 
  private:
