@@ -1,6 +1,8 @@
 // RNN, LSTM and GRU against PyTorch: values and all gradients.
 #include "layers/recurrent.h"
 
+#include <iterator>
+#include <sstream>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -88,7 +90,12 @@ void check_layer(const SafetensorsFile& file, DType dtype, typename Layer::Optio
       first.layers.push_back(state_of<typename decltype(S::layers)::value_type>(
           select(inputs[1], 0, i), is_lstm ? select(inputs[2], 0, i) : Tensor()));
     }
-    const auto [output, last] = layer(inputs[0], first);
+    Padding padding;
+    if (const auto lengths = file.metadata.find("lengths"); lengths != file.metadata.end()) {
+      std::istringstream numbers(lengths->second);
+      padding.lengths = from_vector(std::vector<int64_t>(std::istream_iterator<int64_t>(numbers), {}));
+    }
+    const auto [output, last] = layer(inputs[0], first, padding);
     std::vector<Tensor> h, c;
     for (const auto& state : last.layers) {
       h.push_back(h_of(state));
@@ -133,7 +140,8 @@ RNNCellOptions elman(const std::string& kind, bool bias = true) {
 
 TEST_CASE("recurrent layers are PyTorch's, in values and all gradients", "[recurrent]") {
   std::vector<std::string> names = {"lstm_bidirectional", "gru_bidirectional", "lstm_no_bias",
-                                    "lstm_one_step"};
+                                    "rnn_tanh_no_bias",   "gru_no_bias",       "lstm_one_step",
+                                    "rnn_tanh_packed",    "lstm_packed",       "gru_packed"};
   for (const char* kind : {"rnn_tanh", "rnn_relu", "lstm", "gru"})
     for (const char* layers : {"1", "2", "3"}) names.push_back(std::string(kind) + "_layers" + layers);
 
