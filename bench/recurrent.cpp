@@ -1,4 +1,4 @@
-// How fast is a recurrent training step, forward and backward? Reel's composed cells against oneDNN's fused
+// How fast is a recurrent training step, forward and backward, or forward alone? Reel's composed cells against oneDNN's fused
 // primitives, in turn, with the machine's best float32 product beside both.
 #include <fmt/core.h>
 
@@ -26,7 +26,8 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr PeerCell all_cells[] = {PeerCell::lstm, PeerCell::gru, PeerCell::lbr_gru, PeerCell::rnn};
+constexpr PeerCell all_cells[] = {PeerCell::lstm, PeerCell::peephole_lstm, PeerCell::gru, PeerCell::lbr_gru,
+                                  PeerCell::rnn};
 
 // Word and character models of several sizes, an image read row by row, a small batch, and a single sequence.
 const std::vector<RecurrentShape> default_shapes{{35, 20, 200, 200}, {35, 20, 650, 650}, {100, 64, 256, 256},
@@ -38,8 +39,10 @@ struct Options {
   std::vector<PeerCell> cells;
   std::vector<RecurrentShape> shapes;
   bool peer_only = false;
+  bool forward = false;
 };
 
+/// Of a training step: a third of it is forward.
 double gflop(PeerCell cell, RecurrentShape s) {
   return 3 * 2e-9 * static_cast<double>(s.T * s.N) * static_cast<double>((s.I + s.H) * gates(cell) * s.H);
 }
@@ -77,47 +80,65 @@ std::vector<RecurrentShape> shapes_written(const std::string& list) {
 // Every distinct shape of one layer that the arrays of a JSON file name in objects with T, N, I and H, up to
 // a limit on one LSTM step. The file's cells, directions and passes are not looked at: --cells says what
 // runs.
-std::vector<RecurrentShape> shapes_in(const std::string& path, double max_gflop) {
-  std::ifstream file(path);
-  if (!file) throw std::runtime_error("cannot read " + path);
+std::vector<RecurrentShape> shapes_in(const std::vector<std::string>& paths, double max_gflop) {
   std::map<std::tuple<int64_t, int64_t, int64_t, int64_t>, RecurrentShape> shapes;
-  const Json content = Json::parse(file);
-  for (const Json& list : content) {
-    if (!list.is_array()) continue;
-    for (const Json& entry : list) {
-      if (!entry.is_object() || !entry.contains("T") || entry.value("layers", 1) != 1 ||
-          entry.value("proj", 0) != 0)
-        continue;
-      const RecurrentShape s{entry.at("T"), entry.at("N"), entry.at("I"), entry.at("H")};
-      if (entry.value("S", s.H) == s.H && gflop(PeerCell::lstm, s) <= max_gflop)
-        shapes[{s.T, s.N, s.I, s.H}] = s;
+  for (const std::string& path : paths) {
+    std::ifstream file(path);
+    if (!file) throw std::runtime_error("cannot read " + path);
+    const Json content = Json::parse(file);
+    for (const Json& list : content) {
+      if (!list.is_array()) continue;
+      for (const Json& entry : list) {
+        if (!entry.is_object() || !entry.contains("T") || entry.value("layers", 1) != 1 ||
+            entry.value("proj", 0) != 0)
+          continue;
+        const RecurrentShape s{entry.at("T"), entry.at("N"), entry.at("I"), entry.at("H")};
+        if (entry.value("S", s.H) == s.H && gflop(PeerCell::lstm, s) <= max_gflop)
+          shapes[{s.T, s.N, s.I, s.H}] = s;
+      }
     }
   }
   std::vector<RecurrentShape> result;
   result.reserve(shapes.size());
   for (const auto& [key, shape] : shapes) result.push_back(shape);
-  if (result.empty()) throw std::runtime_error(path + " names no shape within the limit");
+  if (result.empty()) throw std::runtime_error("--shape-file: there is no shape within the limit");
   return result;
 }
 
+/// `count` of them, drawn by `seed`.
+std::vector<RecurrentShape> sample_of(std::vector<RecurrentShape> shapes, size_t count, uint32_t seed) {
+  std::mt19937 random(seed);
+  for (size_t i = 0; i + 1 < shapes.size(); ++i)  // std::shuffle's order is not the same everywhere
+    std::swap(shapes[i], shapes[i + random() % (shapes.size() - i)]);
+  shapes.resize(std::min(count, shapes.size()));
+  return shapes;
+}
+
 bool read_options(int argc, const char* const* argv, Options& options) {
-  std::string cells, shapes, shape_file;
+  std::string cells, shapes;
+  std::vector<std::string> shape_files;
+  size_t sample = 0;
+  uint32_t seed = 0;
   double max_gflop = 0;
   po::options_description own("This program's");
   // clang-format off
   own.add_options()
-      ("cells", po::value(&cells)->default_value("lstm,gru,lbr_gru,rnn"), "which cells")
+      ("cells", po::value(&cells)->default_value("lstm,peephole_lstm,gru,lbr_gru,rnn"), "which cells")
       ("shapes", po::value(&shapes), "T,N,I,H;T,N,I,H;... instead of the usual ones")
-      ("shape-file", po::value(&shape_file), "take the shapes from a JSON file with lists of {T, N, I, H}")
-      ("max-gflop", po::value(&max_gflop)->default_value(100), "leave out of that file what takes more than this a step")
+      ("shape-file", po::value(&shape_files), "take the shapes from a JSON file with lists of {T, N, I, H}; may be repeated")
+      ("max-gflop", po::value(&max_gflop)->default_value(100), "leave out of these files what takes more than this a step")
+      ("sample", po::value(&sample)->default_value(0), "so many of these shapes, drawn at random; 0: all")
+      ("seed", po::value(&seed)->default_value(1), "of that draw")
+      ("forward", po::bool_switch(&options.forward), "measure forward alone, without what training keeps")
       ("peer-only", po::bool_switch(&options.peer_only), "measure oneDNN alone");
   // clang-format on
   po::variables_map values;
   if (!parse(argc, argv, own, options.common, values)) return false;
   options.cells = cells_named(cells);
-  if (!shape_file.empty())
-    options.shapes = shapes_in(shape_file, max_gflop);
-  else
+  if (!shape_files.empty()) {
+    options.shapes = shapes_in(shape_files, max_gflop);
+    if (sample > 0) options.shapes = sample_of(std::move(options.shapes), sample, seed);
+  } else
     options.shapes = shapes.empty() ? default_shapes : shapes_written(shapes);
   return true;
 }
@@ -130,36 +151,39 @@ double machine_best() {
   return best;
 }
 
-OnednnRecurrent make_peer(PeerCell cell, RecurrentShape shape) {
-  OnednnRecurrent peer(cell, shape);
+OnednnRecurrent make_peer(PeerCell cell, RecurrentShape shape, bool training) {
+  OnednnRecurrent peer(cell, shape, training);
   std::mt19937 random(1);
   std::normal_distribution<float> data(0, 1), weights(0, 0.5F / std::sqrt(static_cast<float>(shape.H)));
   for (std::span<float> values : {peer.input(), peer.output_gradient()}) {
     for (float& value : values) value = data(random);
   }
-  for (std::span<float> values : {peer.input_weights(), peer.recurrent_weights(), peer.bias()}) {
+  for (std::span<float> values :
+       {peer.input_weights(), peer.recurrent_weights(), peer.bias(), peer.peepholes()}) {
     for (float& value : values) value = weights(random);
   }
   return peer;
 }
 
 Comparison run(PeerCell cell, RecurrentShape shape, const Options& options) {
-  OnednnRecurrent peer = make_peer(cell, shape);
+  OnednnRecurrent peer = make_peer(cell, shape, !options.forward);
   const MeasureOptions& how = options.common.measure;
   const Sample theirs = wall_time(
       [&] {
         peer.forward();
-        peer.backward();
+        if (!options.forward) peer.backward();
       },
       how);
   if (options.peer_only) return {.theirs = measure(theirs, how)};
-  return compare(wall_time(reel_step(cell, shape, peer.input(), peer.output_gradient()), how), theirs, how);
+  const auto ours = options.forward ? reel_forward(cell, shape, peer.input())
+                                    : reel_step(cell, shape, peer.input(), peer.output_gradient());
+  return compare(wall_time(ours, how), theirs, how);
 }
 
 // The rows of one thread count. Returns the ratios of each cell.
 std::map<std::string, std::vector<double>> run_all(int threads, double best, const Options& options,
                                                    Report& report) {
-  const Table table({{"cell", 8},
+  const Table table({{"cell", 13},
                      {"T", 4},
                      {"N", 4},
                      {"I", 5},
@@ -176,14 +200,15 @@ std::map<std::string, std::vector<double>> run_all(int threads, double best, con
     const std::string name(bench::name(cell));
     for (const RecurrentShape s : options.shapes) {
       const Comparison c = run(cell, s, options);
-      const double theirs = gflop(cell, s) / c.theirs;
+      const double work = gflop(cell, s) / (options.forward ? 3 : 1);
+      const double theirs = work / c.theirs;
       Json result{{"cell", name},
                   {"threads", threads},
                   {"T", s.T},
                   {"N", s.N},
                   {"I", s.I},
                   {"H", s.H},
-                  {"gflop", gflop(cell, s)},
+                  {"gflop", work},
                   {"onednn_seconds", c.theirs},
                   {"onednn_gflops", theirs}};
       std::vector<std::string> cells{name, std::to_string(s.T), std::to_string(s.N), std::to_string(s.I),
@@ -192,7 +217,7 @@ std::map<std::string, std::vector<double>> run_all(int threads, double best, con
         cells.insert(cells.end(),
                      {"", "", fmt::format("{:.1f}", theirs), fmt::format("{:.2f}", theirs / best)});
       } else {
-        const double ours = gflop(cell, s) / c.ours;
+        const double ours = work / c.ours;
         ratios[name].push_back(c.ratio);
         result.update({{"reel_seconds", c.ours},
                        {"reel_gflops", ours},
@@ -217,12 +242,12 @@ Json summarize(const std::map<std::string, std::vector<double>>& ratios) {
   for (const auto& [cell, values] : ratios) {
     all.insert(all.end(), values.begin(), values.end());
     summary[cell] = geometric_mean(values);
-    fmt::print("{:<8}  geometric mean of Reel / oneDNN {:.3f}, lowest {:.3f}\n", cell, geometric_mean(values),
-               *std::min_element(values.begin(), values.end()));
+    fmt::print("{:<13}  geometric mean of Reel / oneDNN {:.3f}, lowest {:.3f}\n", cell,
+               geometric_mean(values), *std::min_element(values.begin(), values.end()));
   }
   summary["all"] = geometric_mean(all);
   summary["lowest"] = *std::min_element(all.begin(), all.end());
-  fmt::print("{:<8}  geometric mean of Reel / oneDNN {:.3f}, lowest {:.3f}\n", "all", geometric_mean(all),
+  fmt::print("{:<13}  geometric mean of Reel / oneDNN {:.3f}, lowest {:.3f}\n", "all", geometric_mean(all),
              *std::min_element(all.begin(), all.end()));
   return summary;
 }
@@ -233,9 +258,9 @@ void run_program(int argc, const char* const* argv) {
   Report report("bench_recurrent", options.common);
   for (const PeerCell cell : options.cells) check_peer(cell);
   fmt::print(
-      "Training step, float32: GFLOP/s = 6 T N (I+H) G H / time; ratio = Reel / oneDNN, above 1 Reel is "
-      "faster.\n"
-      "oneDNN's primitives agree with the float64 reference loops.\n");
+      "{}, float32: GFLOP/s = {} T N (I+H) G H / time; ratio = Reel / oneDNN, above 1 Reel is faster.\n"
+      "oneDNN's primitives agree with the float64 reference loops.\n",
+      options.forward ? "Forward alone" : "Training step", options.forward ? 2 : 6);
   Json best_rates, geometric_means;
   for (const int threads : options.common.threads) {
     set_threads(threads);

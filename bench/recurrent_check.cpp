@@ -22,7 +22,9 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 struct Problem {
   PeerCell cell;
   RecurrentShape shape;
-  Values x, wx, wh, b;  // as OnednnRecurrent lays them out
+  Values x, wx, wh, b, p;  // as OnednnRecurrent lays them out
+
+  double peephole(int64_t gate, int64_t j) const { return p[static_cast<size_t>(gate * shape.H + j)]; }
 
   double weight(const Values& w, int64_t row, int64_t gate, int64_t j) const {
     return w[static_cast<size_t>((row * gates(cell) + gate) * shape.H + j)];
@@ -62,6 +64,13 @@ struct Problem {
           c[at] = sigmoid(sum(1, j)) * c[at] + sigmoid(sum(0, j)) * std::tanh(sum(2, j));
           next[at] = sigmoid(sum(3, j)) * std::tanh(c[at]);
           break;
+        case PeerCell::peephole_lstm: {
+          const double old = c[at];
+          c[at] = sigmoid(sum(1, j) + peephole(1, j) * old) * old +
+                  sigmoid(sum(0, j) + peephole(0, j) * old) * std::tanh(sum(2, j));
+          next[at] = sigmoid(sum(3, j) + peephole(2, j) * c[at]) * std::tanh(c[at]);
+          break;
+        }
         case PeerCell::gru:
           next[at] = blend(input_product(row, 2, j) + bias(2, j) + recurrent_product(reset_h, 2, j));
           break;
@@ -133,8 +142,8 @@ void check_peer(PeerCell cell) {
   OnednnRecurrent peer(cell, shape);
   std::mt19937 random(1);
   std::normal_distribution<float> normal(0, 0.7F);
-  for (std::span<float> values :
-       {peer.input(), peer.input_weights(), peer.recurrent_weights(), peer.bias(), peer.output_gradient()}) {
+  for (std::span<float> values : {peer.input(), peer.input_weights(), peer.recurrent_weights(), peer.bias(),
+                                  peer.peepholes(), peer.output_gradient()}) {
     for (float& value : values) value = normal(random);
   }
   // Twice: what the first step left behind must not add to the second's gradients.
@@ -147,7 +156,8 @@ void check_peer(PeerCell cell) {
                         to_double(peer.input()),
                         to_double(peer.input_weights()),
                         to_double(peer.recurrent_weights()),
-                        to_double(peer.bias())};
+                        to_double(peer.bias()),
+                        to_double(peer.peepholes())};
   const Values dy = to_double(peer.output_gradient());
   expect_close(name(cell), "output", peer.output(), problem.output());
   expect_close(name(cell), "input gradient", peer.input_gradient(), gradient(problem, &Problem::x, dy));
@@ -156,6 +166,8 @@ void check_peer(PeerCell cell) {
   expect_close(name(cell), "recurrent weights' gradient", peer.recurrent_weights_gradient(),
                gradient(problem, &Problem::wh, dy));
   expect_close(name(cell), "bias gradient", peer.bias_gradient(), gradient(problem, &Problem::b, dy));
+  expect_close(name(cell), "peepholes' gradient", peer.peepholes_gradient(),
+               gradient(problem, &Problem::p, dy));
 }
 
 }  // namespace reel::bench

@@ -15,6 +15,7 @@ struct Inputs {
 
 template <class Layer> std::function<void()> step_of(Layer made, const Inputs& inputs) {
   auto layer = std::make_shared<Layer>(std::move(made));
+  if (!inputs.dy.defined()) return [layer, x = inputs.x] { (*layer)(x); };
   return [layer, x = inputs.x, dy = inputs.dy]() mutable {
     for (Tensor& p : layer->parameters()) p.zero_grad();
     x.zero_grad();
@@ -24,38 +25,37 @@ template <class Layer> std::function<void()> step_of(Layer made, const Inputs& i
   };
 }
 
-std::function<void()> lstm(RecurrentShape s, const Inputs& inputs) { return step_of(LSTM(s.I, s.H), inputs); }
-
-std::function<void()> gru(RecurrentShape s, const Inputs& inputs) {
-  return step_of(GRU(s.I, s.H, {}, {.reset_after = false}), inputs);
+std::function<void()> call_of(PeerCell cell, RecurrentShape s, const Inputs& inputs) {
+  switch (cell) {
+    case PeerCell::lstm:
+      return step_of(LSTM(s.I, s.H), inputs);
+    case PeerCell::peephole_lstm:
+      return step_of(Recurrent<PeepholeLSTMCell>(s.I, s.H), inputs);
+    case PeerCell::gru:
+      return step_of(GRU(s.I, s.H, {}, {.reset_after = false}), inputs);
+    case PeerCell::lbr_gru:
+      return step_of(GRU(s.I, s.H, {}, {.reset_after = true}), inputs);
+    case PeerCell::rnn:
+      return step_of(RNN(s.I, s.H), inputs);
+  }
+  throw std::invalid_argument("no such cell");
 }
 
-std::function<void()> lbr_gru(RecurrentShape s, const Inputs& inputs) {
-  return step_of(GRU(s.I, s.H, {}, {.reset_after = true}), inputs);
+Tensor copy_of(std::span<const float> values, const Shape& shape) {
+  return from_vector(std::vector<float>(values.begin(), values.end()), shape);
 }
-
-std::function<void()> rnn(RecurrentShape s, const Inputs& inputs) { return step_of(RNN(s.I, s.H), inputs); }
 
 }  // namespace
 
 std::function<void()> reel_step(PeerCell cell, RecurrentShape s, std::span<const float> input,
                                 std::span<const float> output_gradient) {
-  const auto copy = [](std::span<const float> values, const Shape& shape) {
-    return from_vector(std::vector<float>(values.begin(), values.end()), shape);
-  };
-  Inputs inputs{copy(input, {s.T, s.N, s.I}), copy(output_gradient, {s.T, s.N, s.H})};
+  Inputs inputs{copy_of(input, {s.T, s.N, s.I}), copy_of(output_gradient, {s.T, s.N, s.H})};
   inputs.x.requires_grad_();
-  switch (cell) {
-    case PeerCell::lstm:
-      return lstm(s, inputs);
-    case PeerCell::gru:
-      return gru(s, inputs);
-    case PeerCell::lbr_gru:
-      return lbr_gru(s, inputs);
-    case PeerCell::rnn:
-      return rnn(s, inputs);
-  }
-  throw std::invalid_argument("no such cell");
+  return call_of(cell, s, inputs);
+}
+
+std::function<void()> reel_forward(PeerCell cell, RecurrentShape s, std::span<const float> input) {
+  return call_of(cell, s, {copy_of(input, {s.T, s.N, s.I}), {}});
 }
 
 }  // namespace reel::bench

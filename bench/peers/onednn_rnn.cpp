@@ -29,12 +29,12 @@ memory::desc any(const memory::desc& desc) {
 }
 
 template <class Primitive, class... Args>
-auto describe_forward(const dnnl::engine& engine, const Args&... args) {
+auto describe_forward(const dnnl::engine& engine, bool training, const Args&... args) {
+  const auto kind = training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
 #if DNNL_VERSION_MAJOR >= 3
-  return typename Primitive::primitive_desc(engine, dnnl::prop_kind::forward_training, args...);
+  return typename Primitive::primitive_desc(engine, kind, args...);
 #else
-  return typename Primitive::primitive_desc(
-      typename Primitive::desc(dnnl::prop_kind::forward_training, args...), engine);
+  return typename Primitive::primitive_desc(typename Primitive::desc(kind, args...), engine);
 #endif
 }
 
@@ -50,7 +50,10 @@ auto describe_backward(const dnnl::engine& engine, const Forward& forward, const
 
 float* data(const memory& m) { return static_cast<float*>(m.get_data_handle()); }
 
-std::span<float> values(const memory& m) { return {data(m), m.get_desc().get_size() / sizeof(float)}; }
+std::span<float> values(const memory& m) {
+  if (!m) return {};
+  return {data(m), m.get_desc().get_size() / sizeof(float)};
+}
 
 void clear(const memory& m) {
   auto* bytes = static_cast<char*>(m.get_data_handle());
@@ -83,6 +86,8 @@ std::string_view name(PeerCell cell) {
   switch (cell) {
     case PeerCell::lstm:
       return "lstm";
+    case PeerCell::peephole_lstm:
+      return "peephole_lstm";
     case PeerCell::gru:
       return "gru";
     case PeerCell::lbr_gru:
@@ -96,6 +101,7 @@ std::string_view name(PeerCell cell) {
 int64_t gates(PeerCell cell) {
   switch (cell) {
     case PeerCell::lstm:
+    case PeerCell::peephole_lstm:
       return 4;
     case PeerCell::gru:
     case PeerCell::lbr_gru:
@@ -115,13 +121,15 @@ struct OnednnRecurrent::Impl {
   // The initial state is zero, and yet given: without one, the LSTM and RNN of oneDNN 2.6 and 3.2 take the
   // gradient of the recurrent weights from h[t] where it is h[t-1] that was multiplied.
   memory h, c, dh, dc;
+  memory p, dp;  // peepholes
   memory workspace;
+  bool training, packed_once = false;
   dnnl::primitive forward, backward;
   Arguments forward_arguments, backward_arguments;
   std::vector<Relayout> before_forward, before_backward, after_backward;
   std::vector<memory> accumulated;  // what backward adds to
 
-  Impl(PeerCell cell, RecurrentShape s) {
+  Impl(PeerCell cell, RecurrentShape s, bool for_training) : training(for_training) {
     using tag = memory::format_tag;
     const int64_t G = gates(cell);
     const auto pair = [this](memory& values, memory& gradients, const memory::desc& desc) {
@@ -137,9 +145,16 @@ struct OnednnRecurrent::Impl {
     pair(y, dy, plain({s.T, s.N, s.H}, tag::tnc));
     pair(h, dh, plain({1, 1, s.N, s.H}, tag::ldnc));
     pair(c, dc, h.get_desc());
+    if (cell == PeerCell::peephole_lstm) pair(p, dp, plain({1, 1, 3, s.H}, tag::ldgo));
     switch (cell) {
       case PeerCell::lstm:
         make_lstm();
+        break;
+      case PeerCell::peephole_lstm:
+        make_lstm(p.get_desc());
+        forward_arguments[DNNL_ARG_WEIGHTS_PEEPHOLE] = backward_arguments[DNNL_ARG_WEIGHTS_PEEPHOLE] = p;
+        backward_arguments[DNNL_ARG_DIFF_WEIGHTS_PEEPHOLE] = dp;
+        accumulated.push_back(dp);
         break;
       case PeerCell::gru:
         make<dnnl::gru_forward, dnnl::gru_backward>();
@@ -157,36 +172,46 @@ struct OnednnRecurrent::Impl {
     const memory::desc xs = x.get_desc(), hs = h.get_desc(), bs = b.get_desc(), ys = y.get_desc();
     const memory::desc wxs = any(wx.get_desc()), whs = any(wh.get_desc());
     const auto f =
-        describe_forward<Forward>(engine, activation..., direction, xs, hs, wxs, whs, bs, ys, none);
+        describe_forward<Forward>(engine, training, activation..., direction, xs, hs, wxs, whs, bs, ys, none);
+    if (!training) return connect_forward<Forward>(f);
     connect<Forward, Backward>(
         f, describe_backward<Backward>(engine, f, activation..., direction, xs, hs, wxs, whs, bs, ys, none,
                                        xs, hs, wxs, whs, bs, ys, none));
   }
 
-  void make_lstm() {
+  /// `peephole`: the descriptor of these weights, or none.
+  template <class... Peephole> void make_lstm(const Peephole&... peephole) {
     const memory::desc xs = x.get_desc(), hs = h.get_desc(), bs = b.get_desc(), ys = y.get_desc();
     const memory::desc wxs = any(wx.get_desc()), whs = any(wh.get_desc());
-    const auto f =
-        describe_forward<dnnl::lstm_forward>(engine, direction, xs, hs, hs, wxs, whs, bs, ys, none, none);
-    connect<dnnl::lstm_forward, dnnl::lstm_backward>(
-        f, describe_backward<dnnl::lstm_backward>(engine, f, direction, xs, hs, hs, wxs, whs, bs, ys, none,
-                                                  none, xs, hs, hs, wxs, whs, bs, ys, none, none));
+    const auto f = describe_forward<dnnl::lstm_forward>(engine, training, direction, xs, hs, hs, wxs, whs,
+                                                        peephole..., bs, ys, none, none);
+    if (training)
+      connect<dnnl::lstm_forward, dnnl::lstm_backward>(
+          f, describe_backward<dnnl::lstm_backward>(engine, f, direction, xs, hs, hs, wxs, whs, peephole...,
+                                                    bs, ys, none, none, xs, hs, hs, wxs, whs, peephole..., bs,
+                                                    ys, none, none));
+    else
+      connect_forward<dnnl::lstm_forward>(f);
     forward_arguments[DNNL_ARG_SRC_ITER_C] = backward_arguments[DNNL_ARG_SRC_ITER_C] = c;
     backward_arguments[DNNL_ARG_DIFF_SRC_ITER_C] = dc;
   }
 
-  template <class Forward, class Backward>
-  void connect(const typename Forward::primitive_desc& f, const typename Backward::primitive_desc& r) {
-    workspace = memory(f.workspace_desc(), engine);
+  template <class Forward> void connect_forward(const typename Forward::primitive_desc& f) {
+    if (training) workspace = memory(f.workspace_desc(), engine);
     forward = Forward(f);
-    backward = Backward(r);
     forward_arguments = {{DNNL_ARG_SRC_LAYER, x},
                          {DNNL_ARG_SRC_ITER, h},
                          {DNNL_ARG_WEIGHTS_LAYER, packed(wx, f.weights_layer_desc(), before_forward)},
                          {DNNL_ARG_WEIGHTS_ITER, packed(wh, f.weights_iter_desc(), before_forward)},
                          {DNNL_ARG_BIAS, b},
-                         {DNNL_ARG_DST_LAYER, y},
-                         {DNNL_ARG_WORKSPACE, workspace}};
+                         {DNNL_ARG_DST_LAYER, y}};
+    if (training) forward_arguments[DNNL_ARG_WORKSPACE] = workspace;
+  }
+
+  template <class Forward, class Backward>
+  void connect(const typename Forward::primitive_desc& f, const typename Backward::primitive_desc& r) {
+    connect_forward<Forward>(f);
+    backward = Backward(r);
     backward_arguments = {{DNNL_ARG_SRC_LAYER, x},
                           {DNNL_ARG_SRC_ITER, h},
                           {DNNL_ARG_WEIGHTS_LAYER, packed(wx, r.weights_layer_desc(), before_backward)},
@@ -217,14 +242,16 @@ struct OnednnRecurrent::Impl {
   }
 };
 
-OnednnRecurrent::OnednnRecurrent(PeerCell cell, RecurrentShape shape)
-    : impl_(std::make_unique<Impl>(cell, shape)) {}
+OnednnRecurrent::OnednnRecurrent(PeerCell cell, RecurrentShape shape, bool training)
+    : impl_(std::make_unique<Impl>(cell, shape, training)) {}
 OnednnRecurrent::~OnednnRecurrent() = default;
 OnednnRecurrent::OnednnRecurrent(OnednnRecurrent&&) noexcept = default;
 OnednnRecurrent& OnednnRecurrent::operator=(OnednnRecurrent&&) noexcept = default;
 
 void OnednnRecurrent::forward() {
-  for (Relayout& relayout : impl_->before_forward) relayout.run(impl_->stream);
+  if (impl_->training || !impl_->packed_once)
+    for (Relayout& relayout : impl_->before_forward) relayout.run(impl_->stream);
+  impl_->packed_once = true;
   impl_->forward.execute(impl_->stream, impl_->forward_arguments);
   impl_->stream.wait();
 }
@@ -241,6 +268,8 @@ std::span<float> OnednnRecurrent::input() { return values(impl_->x); }
 std::span<float> OnednnRecurrent::input_weights() { return values(impl_->wx); }
 std::span<float> OnednnRecurrent::recurrent_weights() { return values(impl_->wh); }
 std::span<float> OnednnRecurrent::bias() { return values(impl_->b); }
+std::span<float> OnednnRecurrent::peepholes() { return values(impl_->p); }
+std::span<float> OnednnRecurrent::peepholes_gradient() { return values(impl_->dp); }
 std::span<float> OnednnRecurrent::output() { return values(impl_->y); }
 std::span<float> OnednnRecurrent::output_gradient() { return values(impl_->dy); }
 std::span<float> OnednnRecurrent::input_gradient() { return values(impl_->dx); }

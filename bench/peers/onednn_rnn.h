@@ -10,14 +10,14 @@
 
 namespace reel::bench {
 
-/// lstm: no peepholes, gates i, f, c~, o. gru: reset before the product. lbr_gru: linear before reset. rnn:
+/// lstm: no peepholes, gates i, f, c~, o. peephole_lstm: with peepholes i, f, o, of which o's sees the new carry. gru: reset before the product. lbr_gru: linear before reset. rnn:
 /// tanh. Both GRU forms have gates u, r, o and step h' = u * h + (1 - u) * o.
-enum class PeerCell { lstm, gru, lbr_gru, rnn };
+enum class PeerCell { lstm, peephole_lstm, gru, lbr_gru, rnn };
 
-/// "lstm", "gru", "lbr_gru" or "rnn".
+/// "lstm", "peephole_lstm", "gru", "lbr_gru" or "rnn".
 std::string_view name(PeerCell cell);
 
-/// The number of gates G of a cell: 4, 3, 3, 1.
+/// The number of gates G of a cell: 4, 4, 3, 3, 1.
 int64_t gates(PeerCell cell);
 
 /// T time steps, N batch, I input size, H hidden size.
@@ -32,7 +32,9 @@ struct RecurrentShape {
 /// force there; keep that number. Throws dnnl::error, a std::exception, where oneDNN refuses.
 class OnednnRecurrent {
  public:
-  OnednnRecurrent(PeerCell cell, RecurrentShape shape);
+  /// Without `training`, forward() is for inference: the weights are brought to oneDNN's layouts once, at the first
+  /// call, and there is no backward().
+  OnednnRecurrent(PeerCell cell, RecurrentShape shape, bool training = true);
   ~OnednnRecurrent();
   OnednnRecurrent(OnednnRecurrent&&) noexcept;
   OnednnRecurrent& operator=(OnednnRecurrent&&) noexcept;
@@ -45,8 +47,10 @@ class OnednnRecurrent {
   std::span<float> input();              ///< [T, N, I]
   std::span<float> input_weights();      ///< [I, G, H]
   std::span<float> recurrent_weights();  ///< [H, G, H]
-  std::span<float> bias();    ///< [G, H]; [4, H] for lbr_gru, the last row inside the reset product
-  std::span<float> output();  ///< [T, N, H]
+  std::span<float> bias();       ///< [G, H]; [4, H] for lbr_gru, the last row inside the reset product
+  std::span<float> peepholes();  ///< [3, H], of peephole_lstm alone
+  std::span<float> peepholes_gradient();  ///< [3, H]
+  std::span<float> output();              ///< [T, N, H]
 
   std::span<float> output_gradient();             ///< [T, N, H], set by the caller
   std::span<float> input_gradient();              ///< [T, N, I]
