@@ -1,4 +1,5 @@
-// libtorch's side of bench_cells; C++17, which is what its headers are written for.
+// libtorch's side of bench_cells; C++17, which is what its headers are written for. Its products run on the system's BLAS:
+// only with a fast one (libopenblas0 in Debian) does the comparison say anything.
 #include <torch/torch.h>
 
 #include <vector>
