@@ -16,6 +16,7 @@
 #include "ops/slicing.h"
 #include "ops/softmax.h"
 #include "tests/catch.h"
+#include "tests/layers/outcome.h"
 #include "tests/reference.h"
 
 namespace reel {
@@ -70,28 +71,6 @@ template <class C> C in_float64(C cell) {
   return cell;
 }
 
-struct Outcome {
-  List values, gradients, second;
-};
-
-/// Runs `run` on the cell's parameters, x and the states, with a lopsided loss, and differentiates twice.
-template <class F> Outcome differentiate(const List& leaves, const F& run) {
-  Outcome result;
-  Tape tape;
-  for (const Tensor& leaf : leaves)
-    if (!leaf.requires_grad()) tape.watch(leaf);
-  result.values = run();
-  Random random(9);
-  Tensor loss = scalar(0, {.dtype = DType::float64});
-  for (const Tensor& y : result.values)
-    loss = loss + sum(y * randn(y.shape(), {.dtype = DType::float64}, random));
-  result.gradients = tape.gradient(loss, leaves, {.create_graph = true});
-  Tensor penalty = scalar(0, {.dtype = DType::float64});
-  for (const Tensor& g : result.gradients) penalty = penalty + sum(g * g);
-  result.second = tape.gradient(penalty, leaves);
-  return result;
-}
-
 template <class C> void compiled_equals_steps(const C& given, int64_t steps, int64_t batch, int64_t width) {
   const C cell = in_float64(given);
   Random random(3);
@@ -128,15 +107,7 @@ template <class C> void compiled_equals_steps(const C& given, int64_t steps, int
       for (const List& sequence : sequences) s.push_back(stack(sequence, 0));
       return s;
     });
-    for (size_t i = 0; i < eager.values.size(); ++i) {
-      CAPTURE(i);
-      CHECK(difference(loop.values[i], eager.values[i], 1e-13, 1e-12) == "");
-    }
-    for (size_t i = 0; i < eager.gradients.size(); ++i) {
-      CAPTURE(i);
-      CHECK(difference(loop.gradients[i], eager.gradients[i], 1e-12, 1e-11) == "");
-      CHECK(difference(loop.second[i], eager.second[i], 1e-11, 1e-10) == "");
-    }
+    check_same(loop, eager);
   }
 }
 

@@ -16,6 +16,7 @@
 #include "ops/softmax.h"
 #include "tests/catch.h"
 #include "tests/framework/misuse.h"
+#include "tests/layers/outcome.h"
 #include "tests/reference.h"
 
 namespace reel {
@@ -23,40 +24,6 @@ namespace {
 
 using List = std::vector<Tensor>;
 constexpr TensorOptions in_double{.dtype = DType::float64};
-
-struct Outcome {
-  List values, gradients, second;
-};
-
-/// Values of `run`, gradients of a lopsided loss, and gradients of the squares of these.
-template <class F> Outcome differentiate(const List& leaves, const F& run) {
-  Outcome result;
-  Tape tape;
-  for (const Tensor& leaf : leaves)
-    if (!leaf.requires_grad()) tape.watch(leaf);
-  result.values = run();
-  Random random(9);
-  Tensor loss = scalar(0, in_double);
-  for (const Tensor& y : result.values) loss = loss + sum(y * randn(y.shape(), in_double, random));
-  result.gradients = tape.gradient(loss, leaves, {.create_graph = true});
-  Tensor penalty = scalar(0, in_double);
-  for (const Tensor& g : result.gradients) penalty = penalty + sum(g * g);
-  result.second = tape.gradient(penalty, leaves);
-  return result;
-}
-
-void check_same(const Outcome& a, const Outcome& b) {
-  REQUIRE(a.values.size() == b.values.size());
-  for (size_t i = 0; i < a.values.size(); ++i) {
-    CAPTURE(i);
-    CHECK(difference(a.values[i], b.values[i], 1e-13, 1e-12) == "");
-  }
-  for (size_t i = 0; i < a.gradients.size(); ++i) {
-    CAPTURE(i);
-    CHECK(difference(a.gradients[i], b.gradients[i], 1e-12, 1e-11) == "");
-    CHECK(difference(a.second[i], b.second[i], 1e-11, 1e-10) == "");
-  }
-}
 
 /// x with nan in every step past a row's length.
 Tensor spoiled(const Tensor& x, const std::vector<int64_t>& lengths) {

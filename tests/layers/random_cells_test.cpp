@@ -19,6 +19,7 @@
 #include "ops/slicing.h"
 #include "ops/softmax.h"
 #include "tests/catch.h"
+#include "tests/layers/outcome.h"
 #include "tests/reference.h"
 
 namespace reel {
@@ -241,29 +242,6 @@ Drawn draw_cell(uint64_t seed, int64_t batch, bool with_rows) {
   return drawn;
 }
 
-struct Outcome {
-  List values, gradients, second;
-};
-
-template <class F> Outcome differentiate(const List& leaves, const F& run) {
-  Outcome result;
-  Tape tape;
-  for (const Tensor& leaf : leaves)
-    if (!leaf.requires_grad()) tape.watch(leaf);
-  result.values = run();
-  Random random(9);
-  Tensor loss = scalar(0, in_double);
-  for (const Tensor& y : result.values) loss = loss + sum(y * randn(y.shape(), in_double, random));
-  for (const Tensor& leaf : leaves)
-    loss = loss + 0 * sum(leaf);  // a weight that nothing reads has a gradient, too
-  result.gradients = tape.gradient(loss, leaves, {.create_graph = true});
-  Tensor penalty = scalar(0, in_double);
-  for (const Tensor& g : result.gradients) penalty = penalty + sum(g * g);
-  for (const Tensor& leaf : leaves) penalty = penalty + 0 * sum(leaf);
-  result.second = tape.gradient(penalty, leaves);
-  return result;
-}
-
 /// Returns whether the loop was compiled.
 bool check_cell_of(uint64_t seed, bool with_rows) {
   Random random(seed + 7777);
@@ -299,12 +277,7 @@ bool check_cell_of(uint64_t seed, bool with_rows) {
   const Outcome loop = outcome(true);
   if (!compiled) return false;
   const Outcome steps_alone = outcome(false);
-  for (size_t i = 0; i < loop.values.size(); ++i)
-    CHECK(difference(loop.values[i], steps_alone.values[i], 1e-12, 1e-11) == "");
-  for (size_t i = 0; i < leaves.size(); ++i) {
-    CHECK(difference(loop.gradients[i], steps_alone.gradients[i], 1e-11, 1e-10) == "");
-    CHECK(difference(loop.second[i], steps_alone.second[i], 1e-10, 1e-9) == "");
-  }
+  check_same(loop, steps_alone, 1e-12);
   return true;
 }
 
