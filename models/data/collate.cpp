@@ -16,7 +16,7 @@ bool holds(DType dtype, double value) {
   return std::abs(value) <= 0x1p53 && value == std::floor(value);
 }
 
-void check_sequences(std::span<const Tensor> sequences, const PadSequenceOptions& options) {
+void check_sequences(std::span<const Tensor> sequences, const PadCollateOptions& options) {
   check(!sequences.empty(), "[pad_sequences] expected sequences, got none");
   check(options.multiple_of >= 1, "[pad_sequences] expected multiple_of of at least 1, got {}",
         options.multiple_of);
@@ -55,7 +55,7 @@ void check_equal_sizes(size_t first, size_t other) {
 
 }  // namespace detail
 
-Padded pad_sequences(std::span<const Tensor> sequences, const PadSequenceOptions& options) {
+Padded pad_sequences(std::span<const Tensor> sequences, const PadCollateOptions& options) {
   check_sequences(sequences, options);
   std::vector<int64_t> lengths;
   for (const Tensor& sequence : sequences) lengths.push_back(sequence.size(0));

@@ -137,19 +137,19 @@ struct Padded {
   REEL_FIELDS(values, lengths)
 };
 
-struct PadSequenceOptions {
+struct PadCollateOptions {
   double value = 0;          ///< What stands after a sequence's end; the dtype must be able to hold it.
   bool batch_first = false;  ///< Batch before time.
   int64_t multiple_of = 1;   ///< T is rounded up to a multiple of this.
 };
 /// Sequences [T_i, ...] that differ in T_i alone, padded at the end. Throws for shapes or dtypes that differ
 /// otherwise.
-Padded pad_sequences(std::span<const Tensor> sequences, const PadSequenceOptions& options = {});
+Padded pad_sequences(std::span<const Tensor> sequences, const PadCollateOptions& options = {});
 
 /// A collate function for sequences: pads samples that are Tensors; of samples that are pairs, pads `first`
 /// and collates `second` as Collate does (a class or another target for the whole sequence).
 struct PadCollate {
-  PadSequenceOptions options;
+  PadCollateOptions options;
 
   Padded operator()(const std::vector<Tensor>& samples) const { return pad_sequences(samples, options); }
   template <class Y>

@@ -107,7 +107,7 @@ class WeightedSampler final : public Sampler {
 
 class BucketSampler final : public Sampler {
  public:
-  BucketSampler(std::vector<int64_t> lengths, BucketOptions options)
+  BucketSampler(std::vector<int64_t> lengths, BucketSamplerOptions options)
       : lengths_(std::move(lengths)), options_(std::move(options)) {
     const auto& limits = options_.boundaries;
     check(options_.buckets >= 1, "[bucket_sampler] expected at least 1 bucket, got {}", options_.buckets);
@@ -166,7 +166,7 @@ class BucketSampler final : public Sampler {
   }
 
   std::vector<int64_t> lengths_;
-  BucketOptions options_;
+  BucketSamplerOptions options_;
 };
 
 }  // namespace
@@ -183,7 +183,7 @@ std::shared_ptr<const Sampler> shuffle_sampler() { return std::make_shared<Shuff
 std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights, WeightedOptions options) {
   return std::make_shared<WeightedSampler>(std::move(weights), options);
 }
-std::shared_ptr<const Sampler> bucket_sampler(std::vector<int64_t> lengths, BucketOptions options) {
+std::shared_ptr<const Sampler> bucket_sampler(std::vector<int64_t> lengths, BucketSamplerOptions options) {
   return std::make_shared<BucketSampler>(std::move(lengths), std::move(options));
 }
 

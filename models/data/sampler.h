@@ -51,7 +51,7 @@ struct WeightedOptions {
 /// are finite, at least 0, and not all 0; there must be as many as samples.
 std::shared_ptr<const Sampler> weighted_sampler(std::vector<double> weights, WeightedOptions options = {});
 
-struct BucketOptions {
+struct BucketSamplerOptions {
   int64_t buckets = 8;  ///< Without `boundaries`: buckets of about equally many samples.
   /// Ascending; bucket i has the lengths below boundaries[i], the last has the rest.
   std::vector<int64_t> boundaries = {};
@@ -60,7 +60,8 @@ struct BucketOptions {
 /// Batches of samples of similar length, so that little is padded: lengths[i] is that of sample i. Each
 /// sample occurs once, in a batch from one bucket; the last batch of each bucket may be short, and drop_last
 /// leaves those out.
-std::shared_ptr<const Sampler> bucket_sampler(std::vector<int64_t> lengths, BucketOptions options = {});
+std::shared_ptr<const Sampler> bucket_sampler(std::vector<int64_t> lengths,
+                                              BucketSamplerOptions options = {});
 
 namespace detail {
 /// 0 ... size-1 in random order.

@@ -109,16 +109,14 @@ const RowConvolution& kept_convolution(int64_t rows, int64_t inner, int64_t colu
                   [&](const PrimitiveKey&) { return make_row_convolution(rows, inner, columns); });
 }
 
-/// Which values the parts hold. Empty where that cannot be told, as somebody else may write to their memory.
-PrimitiveKey contents_of(std::span<const MatrixPart> parts, bool transposed) {
-  PrimitiveKey key{transposed};
+/// Where the parts lie. Empty where their values could change without a trace, as the memory is somebody else's.
+PrimitiveKey places_of(std::span<const MatrixPart> parts) {
+  PrimitiveKey key;
   for (const MatrixPart& part : parts) {
     const Tensor& m = part.matrix;
-    Storage& storage = *m.impl()->storage;
-    if (storage.owner) return {};
-    key.insert(key.end(), {reinterpret_cast<int64_t>(&storage), m.version(),
-                           static_cast<const std::byte*>(m.raw_bytes()) - storage.data, m.shape()[0],
-                           m.shape()[1], m.strides()[0], m.strides()[1], part.transposed});
+    if (m.impl()->storage->owner) return {};
+    key.insert(key.end(), {reinterpret_cast<int64_t>(m.raw_bytes()), m.shape()[0], m.shape()[1],
+                           m.strides()[0], m.strides()[1], part.transposed});
   }
   return key;
 }
@@ -126,13 +124,21 @@ PrimitiveKey contents_of(std::span<const MatrixPart> parts, bool transposed) {
 struct Packed {
   dnnl::memory::desc form;
   Tensor values;
-  std::vector<Tensor> parts;  // alive, as an address stands for them
+  std::vector<Tensor> parts;  // alive, as their addresses stand for them
+  std::vector<uint32_t> versions;
 };
 
-/// Matrices packed before, by contents: those of nets that are no longer trained.
-Packed& kept_packed(const PrimitiveKey& contents) {
+/// The parts packed before, of nets that are not trained just now; emptied where they have changed since.
+Packed& kept_packed(const PrimitiveKey& places, std::span<const MatrixPart> parts) {
   static thread_local Kept<Packed> kept(32);
-  return const_cast<Packed&>(kept.get(contents, [](const PrimitiveKey&) { return Packed{}; }));
+  auto& packed = const_cast<Packed&>(kept.get(places, [](const PrimitiveKey&) { return Packed{}; }));
+  std::vector<uint32_t> versions;
+  for (const MatrixPart& part : parts) versions.push_back(part.matrix.version());
+  if (packed.versions == versions) return packed;
+  packed = {};
+  packed.versions = std::move(versions);
+  for (const MatrixPart& part : parts) packed.parts.push_back(part.matrix);
+  return packed;
 }
 
 }  // namespace
@@ -146,11 +152,11 @@ std::vector<std::unique_ptr<RowProduct>> pack_rows(std::span<const MatrixPart> p
     inner = part.matrix.shape()[part.transposed ? 1 : 0];
   }
   if (transposed) std::swap(inner, columns);
-  // While a tape records, the next step will have other weights.
-  const PrimitiveKey contents =
-      !recording() && dtype == DType::float32 ? contents_of(parts, transposed) : PrimitiveKey{};
+  // In training the next step will have other weights.
+  const bool keep = !recording() && !transposed && dtype == DType::float32;
+  const PrimitiveKey places = keep ? places_of(parts) : PrimitiveKey{};
   Packed fresh;
-  Packed& packed = contents.empty() ? fresh : kept_packed(contents);
+  Packed& packed = places.empty() ? fresh : kept_packed(places, parts);
   MatrixPart whole;
   std::vector<std::unique_ptr<RowProduct>> result;
   try {
@@ -164,9 +170,8 @@ std::vector<std::unique_ptr<RowProduct>> pack_rows(std::span<const MatrixPart> p
         continue;
       }
       if (!fits) {
-        packed = {
-            made.weights, packed_matrix(whole.matrix, whole.transposed != transposed, made.weights), {}};
-        for (const MatrixPart& part : parts) packed.parts.push_back(part.matrix);
+        packed.form = made.weights;
+        packed.values = packed_matrix(whole.matrix, whole.transposed != transposed, made.weights);
       }
       result.push_back(std::make_unique<PackedProduct>(made, packed.values));
     }
