@@ -7,8 +7,8 @@
 
 namespace reel {
 
-/// Which steps of a batch count: by lengths, or by a mask, or, with neither, all. The others cost nothing, change no
-/// state, and have zeros as output and no gradient. Rows may come in any order; an end is each row's own, also where
+/// Which steps of a batch count: by lengths, or by a mask, or, with neither, all. The others change no
+/// state, have zeros as output and no gradient, and cost nothing but in a cell with begin() that cannot be compiled. Rows may come in any order; an end is each row's own, also where
 /// the way goes backwards.
 struct Padding {
   struct ByName {

@@ -15,6 +15,10 @@
 #include "ops/shape.h"
 #include "ops/slicing.h"
 #include "ops/softmax.h"
+#include "optimizers/adam.h"
+#include "optimizers/averaging.h"
+#include "optimizers/muon.h"
+#include "optimizers/sgd.h"
 #include "tests/catch.h"
 #include "tests/layers/outcome.h"
 #include "tests/reference.h"
@@ -201,6 +205,44 @@ TEST_CASE("weights that were packed for a call without a tape are packed anew on
   const LSTMCell other(8, 16);
   cell.weight_hh = narrow(cat({other.weight_hh, other.weight_hh * 2}), 0, 64, 64);
   CHECK(difference(last(), stepped(), 1e-6) == "");
+}
+
+TEST_CASE("weights that were packed are packed anew after an optimizer's step, and under averages",
+          "[compiled]") {
+  manual_seed(5);
+  const LSTM layer(8, 16);
+  const Tensor x = randn({4, 5, 8});
+  const auto up_to_date = [&] {
+    LSTMState state{zeros({5, 16}), zeros({5, 16})};
+    for (const Tensor& row : unbind(x)) state = layer.cells[0].step(row, state);
+    return difference(layer(x).state.layers[0].h, state.h, 1e-5);
+  };
+  const auto train = [&](Optimizer& optimizer) {
+    CHECK(up_to_date() == "");
+    const Tensor before = clone(layer.cells[0].weight_hh);
+    {
+      Tape tape;
+      tape.backward(sum(layer(x).output));
+    }
+    optimizer.step();
+    CHECK(difference(layer.cells[0].weight_hh, before) != "");
+    CHECK(up_to_date() == "");
+  };
+  SGD sgd(layer.parameters(), {.lr = 0.3});
+  Adam adam(layer.parameters(), {.lr = 0.3});
+  Lion lion(layer.parameters(), {.lr = 0.1});
+  Muon muon({layer.cells[0].weight_ih, layer.cells[0].weight_hh}, {.lr = 0.5});
+  for (Optimizer* optimizer : {static_cast<Optimizer*>(&sgd), static_cast<Optimizer*>(&adam),
+                               static_cast<Optimizer*>(&lion), static_cast<Optimizer*>(&muon)})
+    train(*optimizer);
+  EMA average(layer.parameters());
+  train(sgd);
+  average.update();
+  {
+    const WithAverages averaged(average);
+    CHECK(up_to_date() == "");
+  }
+  CHECK(up_to_date() == "");
 }
 
 TEST_CASE("what a step does that no plan can repeat is said, and left to the eager scan", "[compiled]") {
